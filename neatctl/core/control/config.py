@@ -1,0 +1,72 @@
+"""The configuration of each component: typed records, filled by the supervisor, carried by Assign.
+
+Units are in the names, defaults beside them. Nothing below the supervisor reads options, files of the
+user or the environment.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ReplicaConfig(msgspec.Struct, array_like=True, frozen=True):
+    """One replica of the stack. Replicas are numbered from 1."""
+
+    index: int
+    generation: int
+    run_directory: str
+    transport: str
+    """Control messages: ipc or inproc."""
+    channel: str
+    """Data channels: ring or zmq."""
+    address: str
+    prefix_length: int
+    gateway: str
+    """The next hop off the link, or ""."""
+    mac: bytes
+    isn_key: bytes
+    """16 octets, secret, the same for all replicas of a boot (RFC 6528)."""
+    to_replica: str
+    to_driver: str
+    driver_generation: int
+    mtu: int = 1500
+    gso_octets: int = 61440
+    """The most TCP octets in one super-frame; 0 where the device cannot segment."""
+    checksum_offload: bool = True
+    receive_buffer_octets: int = 262144
+    send_buffer_octets: int = 1048576
+    max_connections: int = 65536
+    time_wait_us: int = 60_000_000
+    spin_turns: int = 50
+
+
+class DriverConfig(msgspec.Struct, array_like=True, frozen=True):
+    """The driver of one NIC. The device's descriptor comes over the child's control socket pair (stdin)."""
+
+    index: int
+    generation: int
+    run_directory: str
+    transport: str
+    channel: str
+    mac: bytes
+    rss_key: bytes
+    """40 octets, secret, random per boot."""
+    impair: str = ""
+    """For example `loss=5%`; "" for none."""
+    seed: int = 0
+    flows: int = 1 << 17
+    """Room of the tracking table."""
+    time_wait_us: int = 60_000_000
+    spin_turns: int = 50
+
+
+class SyscallConfig(msgspec.Struct, array_like=True, frozen=True):
+    """The SYSCALL server."""
+
+    generation: int
+    run_directory: str
+    transport: str
+    channel: str
+    address: str
+    snapshot: bytes = b""
+    """What the last incarnation knew (Snapshot), or b""."""
