@@ -26,9 +26,6 @@ class ReplicaConfig(msgspec.Struct, array_like=True, frozen=True):
     mac: bytes
     isn_key: bytes
     """16 octets, secret, the same for all replicas of a boot (RFC 6528)."""
-    to_replica: str
-    to_driver: str
-    driver_generation: int
     mtu: int = 1500
     gso_octets: int = 61440
     """The most TCP octets in one super-frame; 0 where the device cannot segment."""

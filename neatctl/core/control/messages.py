@@ -106,6 +106,18 @@ class Queues(Message, frozen=True):
     queues: list[Queue]
 
 
+class Attach(Message, frozen=True):
+    """To a replica: this is your queue pair to a NIC. Sent at the start and whenever its driver was reborn: open it, tell
+    your live flows (FLOW records), say FLOWS_TOLD."""
+
+    nic: int
+    driver_generation: int
+    to_replica: str
+    to_driver: str
+    doorbell: str
+    """The driver's doorbell."""
+
+
 class Replica(msgspec.Struct, array_like=True, frozen=True):
     """One living replica. `accepting` is false while it drains."""
 
@@ -263,7 +275,7 @@ class Answer(Message, frozen=True):
 
 
 FromChild = Announce | Beat | PeerFaulted | Snapshot | ListenersReady
-ToChild = Assign | Inject | Stop | Queues | Replicas
+ToChild = Assign | Inject | Stop | Queues | Replicas | Attach
 ToSyscall = Hello | Listen | Unlisten | Goodbye | ReplicaHello | SetupDone
 FromSyscall = Welcome | Links | Listening | Done | Refused | Setup
 
