@@ -1,7 +1,7 @@
 """Compiles the packet path: every module beside which a .pxd stands. Metadata is in pyproject.toml.
 
 A machine without a compiler gets the plain sources and a warning; NEATCTL_REQUIRE_EXT=1 makes that
-an error, NEATCTL_PURE=1 compiles nothing.
+an error, NEATCTL_PURE=1 compiles nothing, NEATCTL_ONLY=SUBSTRING only modules of such a name.
 """
 
 import os
@@ -47,6 +47,8 @@ def compiled_modules():
         if source.stem == "__init__":
             continue
         name = ".".join(source.relative_to(HERE).with_suffix("").parts)
+        if os.environ.get("NEATCTL_ONLY", "") not in name:
+            continue
         extensions.append(
             Extension(name, [str(source.relative_to(HERE))], extra_compile_args=["-O3", "-g0", "-fno-strict-aliasing"])
         )
