@@ -2,7 +2,8 @@
 
 Raw memory, atomic loads and stores, fences and system calls on octets. The same names and the same
 behaviour as the compiled module, which the interpreter prefers where it was built; here a fence is
-a lock taken and released, and stores are ordered by the interpreter's own `memcpy`.
+a lock taken and released, and words are stored and loaded whole because `struct` does that by `memcpy`
+for types of the host. Processors that keep stores in order (x86-64) need no more than that.
 Knows nothing of packets, rings or processes.
 """
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 COMPILED = False
 
-_HOST64 = struct.Struct("=q")
-_HOST32 = struct.Struct("=I")
-_HOST16 = struct.Struct("=H")
+# Not "=": of the host's own types no octet is ever stored alone.
+_HOST64 = struct.Struct("@q")
+_HOST32 = struct.Struct("@I")
+_HOST16 = struct.Struct("@H")
 _barrier = threading.Lock()
 
 
@@ -47,6 +49,7 @@ class Memory:
         self.octets = 0
         self.writable = False
         self._view.release()
+        self._view = memoryview(b"")
 
     def __len__(self) -> int:
         return self.octets

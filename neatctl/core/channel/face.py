@@ -36,15 +36,18 @@ class Producer:
         raise NotImplementedError
 
     def flush(self) -> None:
-        """Hand over what was committed, and wake the consumer if it sleeps."""
+        """Hand over what was committed, and wake the consumer if it sleeps. Cheap when there is nothing.
+
+        A channel over ZeroMQ that is full keeps its batch until the next flush: so flush in every turn.
+        """
         raise NotImplementedError
 
     def want_room(self) -> None:
-        """Ask for a doorbell when the consumer has made room."""
+        """Ask for a doorbell when the consumer has made room; asked once for each time that `reserve` failed."""
         raise NotImplementedError
 
     def send(self, record: bytes) -> bool:
-        """Reserve, put and commit one record; False when the channel is full."""
+        """Reserve, put and commit one record; False when the channel is full. The caller flushes."""
         at = self.reserve(len(record))
         if at < 0:
             return False
@@ -53,6 +56,7 @@ class Producer:
         return True
 
     def close(self) -> None:
+        """Let the channel go, and the other's doorbell with it."""
         raise NotImplementedError
 
 
@@ -69,7 +73,7 @@ class Consumer:
         raise NotImplementedError
 
     def release(self) -> None:
-        """Be done with the record that peek found."""
+        """Be done with the record that peek found; without a peek before it, nothing."""
         raise NotImplementedError
 
     def flush(self) -> None:
@@ -77,7 +81,7 @@ class Consumer:
         raise NotImplementedError
 
     def arm(self) -> bool:
-        """Announce sleep, so that the next flush of the producer rings; False if a record came meanwhile."""
+        """Announce sleep, so that the next flush of the producer rings; False if a record came meanwhile. Flushes."""
         raise NotImplementedError
 
     def disarm(self) -> None:
@@ -85,7 +89,7 @@ class Consumer:
         raise NotImplementedError
 
     def fileno(self) -> int:
-        """A descriptor of the channel itself to wait on, or -1 where the process's doorbell is rung."""
+        """A descriptor of the channel itself to wait on (`Loop.watch_consumer`), or -1 where the doorbell is rung."""
         return -1
 
     def receive(self) -> bytes | None:
@@ -98,4 +102,5 @@ class Consumer:
         return record
 
     def close(self) -> None:
+        """Let the channel go, and the other's doorbell with it."""
         raise NotImplementedError
