@@ -2,7 +2,7 @@ import cython
 
 from neatctl.core.native cimport now_us, yield_cpu
 
-cdef long long _SERVICE_US
+cdef long long _SERVICE_US, _OVERDUE_US
 
 
 cdef class Work:
@@ -21,5 +21,7 @@ cdef class Loop:
     cdef list _timers
     @cython.locals(idle=cython.longlong, service_at=cython.longlong, now=cython.longlong, work=Work)
     cpdef run(self)
+    @cython.locals(sleep=cython.longlong, due=cython.longlong)
     cdef long long _sleep_us(self, long long now, long long deadline) except? -2
+    @cython.locals(due=cython.longlong)
     cdef bint _service(self, long long now, long long timeout_us) except? -1

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from neatctl.core.native import now_us, yield_cpu
+
+if TYPE_CHECKING:
+    from neatctl.core.channel.face import Consumer
 
 DEFAULT_SPIN = 50
 """Looks before sleep; tuned by `make bench`, see ARCHITECTURE.md."""
 _SERVICE_US = 2_000
 """How long a busy loop may go without looking at its descriptors."""
+_OVERDUE_US = 1_000
+"""The least sleep for a time that was served and is still in the past: a fault in the work, but no busy loop."""
 
 
 class Work:
@@ -27,19 +33,26 @@ class Work:
         raise NotImplementedError
 
     def arm(self) -> bool:
-        """Raise the sleep flags of all queues; False if something came meanwhile."""
+        """Raise the sleep flags of all queues; False if something came meanwhile.
+
+        Look at every queue, even after a False; leave out one that `turn` does not empty on purpose.
+        """
         return True
 
     def disarm(self) -> None:
         """Lower the sleep flags."""
 
     def deadline(self) -> int:
-        """When `turn` must be called at the latest, or -1."""
+        """When `turn` must be called at the latest, or -1. Sleep is in milliseconds: it may be called one later."""
         return -1
 
 
 class Loop:
-    """Runs one Work. Descriptors are watched level-triggered; their callbacks take no argument."""
+    """Runs one Work. Descriptors are watched level-triggered; their callbacks take no argument.
+
+    A descriptor is forgotten before it is closed. A ZeroMQ socket's tells edges: its callback must empty the socket,
+    and whoever sends on the same socket must look for input again in `Work.arm`.
+    """
 
     def __init__(self, work: Work, spin: int = DEFAULT_SPIN) -> None:
         self.work = work
@@ -60,6 +73,15 @@ class Loop:
     def forget(self, fd: int) -> None:
         if self._callbacks.pop(fd, None) is not None:
             self._epoll.unregister(fd)
+
+    def watch_consumer(self, consumer: Consumer) -> None:
+        """Wake up for a channel with a descriptor of its own (ZeroMQ); `Work.turn` empties it, `Work.arm` arms it."""
+        if consumer.fileno() >= 0:
+            self.watch(consumer.fileno(), consumer.arm)
+
+    def forget_consumer(self, consumer: Consumer) -> None:
+        """The reverse, before the consumer is closed."""
+        self.forget(consumer.fileno())
 
     def every(self, callback: Callable[[int], int], first: int = 0) -> None:
         """Call `callback(now)` at `first` and then at the time that it returns each time."""
@@ -86,6 +108,8 @@ class Loop:
                     self._service(now, 0)
                     service_at = now + _SERVICE_US
                 continue
+            if not self.running:
+                break
             idle += 1
             if idle < self.spin and now < service_at:
                 yield_cpu()
@@ -104,13 +128,16 @@ class Loop:
             work.disarm()
 
     def _sleep_us(self, now: int, deadline: int) -> int:
-        """How long to sleep: until the work's deadline or the next timer, -1 for ever."""
+        """How long to sleep: until the work's deadline or the next timer, -1 for ever. `now` was the last turn's."""
+        sleep = -1
+        if deadline >= 0:
+            sleep = deadline - now if deadline > now else _OVERDUE_US
         for _, due in self._timers:
-            if deadline < 0 or due < deadline:
-                deadline = due
-        if deadline < 0:
-            return -1
-        return max(deadline - now, 0)
+            if due <= now:
+                return 0
+            if sleep < 0 or due - now < sleep:
+                sleep = due - now
+        return sleep
 
     def _service(self, now: int, timeout_us: int) -> bool:
         """Wait, call back what is ready and what is due; True if only timers had something to do."""
@@ -122,5 +149,5 @@ class Loop:
         now = now_us()
         for i, (callback_at, due) in enumerate(self._timers):
             if now >= due:
-                self._timers[i] = (callback_at, callback_at(now))
+                self._timers[i] = (callback_at, max(callback_at(now), now + _OVERDUE_US))
         return not ready
