@@ -140,7 +140,7 @@ def microseconds(text: str) -> float:
 
 
 def parse_wrk(printed: str, used_us: int) -> Run:
-    """A Run from what `wrk --latency` printed; errors are failed connections, reads, writes, time-outs, bad statuses."""
+    """A Run from what `wrk --latency` printed; errors: failed connections, reads, writes, time-outs, bad answers."""
     total = re.search(r"(\d+) requests in", printed)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
     if total is None or rate is None:
