@@ -1,0 +1,39 @@
+import cython
+
+from neatctl.core.channel.face cimport Consumer, Producer
+from neatctl.core.native cimport Memory
+from neatctl.core.sockets.flow cimport Flow, Listener, Subsocket
+from neatctl.core.sockets.outlet cimport Outlet
+
+cdef long long _HEADER, _KEY_IPV4, _KEY_IPV6, _MAX_ROOM, _BURST
+cdef long long _ABORT, _ACCEPTED, _DATA, _END, _ROOM, _LARGEST
+
+
+cdef class Listeners:
+    cdef public dict known
+    cdef public long long highest, awaited
+    @cython.locals(listener=Listener)
+    cpdef Listener find(self, long long ident)
+
+
+cdef class Link:
+    cdef public long long replica, generation, records
+    cdef public bint accepting
+    cdef public Outlet outlet
+    cdef public Consumer consumer
+    cdef Listeners _listeners
+    cdef dict _subsockets
+    @cython.locals(outlet=Outlet, consumer=Consumer, taken=cython.longlong, octets=cython.longlong)
+    cpdef long long turn(self) except? -1
+    @cython.locals(memory=Memory, kind=cython.longlong, ident=cython.longlong, flow=Flow)
+    cdef _record(self, long long at, long long octets)
+    @cython.locals(key_octets=cython.longlong, listener=Listener, flow=Flow, subsocket=Subsocket)
+    cdef _accepted(self, long long ident, long long listener_id, long long room, long long at, long long octets)
+    @cython.locals(outlet=Outlet, subsocket=Subsocket)
+    cpdef flush(self)
+    cpdef bint arm(self) except? -1
+    cpdef disarm(self)
+    @cython.locals(subsocket=Subsocket, flow=Flow)
+    cpdef drop_listener(self, long long ident)
+    @cython.locals(subsocket=Subsocket, listener=Listener, flow=Flow)
+    cpdef close(self, long long error)

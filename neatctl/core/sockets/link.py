@@ -1,0 +1,177 @@
+"""The link between this application and one incarnation of a replica: a ring each way.
+
+Takes the replica's records out of its ring and gives them to the flows and listeners they concern.
+Trusts nothing in it: a record that cannot be is a PeerFault, and whoever owns the link closes it. An id
+that nobody has any more is passed over (the program closed while the record was on its way).
+"""
+
+from __future__ import annotations
+
+from neatctl.core.channel.face import Consumer, PeerFault, Producer
+from neatctl.core.channel.records import (
+    ABORT,
+    ACCEPTED,
+    DATA,
+    END,
+    MAX_SEND,
+    ROOM,
+    SOCKET_HEADER,
+)
+from neatctl.core.sockets.flow import Flow, Listener, Subsocket
+from neatctl.core.sockets.outlet import Outlet
+
+BURST = 256
+"""Records taken in one turn, so that one replica does not starve the others."""
+
+_HEADER = SOCKET_HEADER
+_KEY_IPV4 = 12
+_KEY_IPV6 = 36
+_MAX_ROOM = 1 << 30
+_BURST = BURST
+_LARGEST = SOCKET_HEADER + MAX_SEND
+_ABORT = ABORT
+_ACCEPTED = ACCEPTED
+_DATA = DATA
+_END = END
+_ROOM = ROOM
+
+
+class Listeners:
+    """The listening sockets of this process by the server's number, which only ever rises.
+
+    Connections may arrive before the SYSCALL server's answer to listen(): while an answer is awaited,
+    a number above all known ones is kept for it.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[int, Listener] = {}
+        self.highest = 0
+        self.awaited = 0
+        """Requests to listen that are not answered."""
+
+    def find(self, ident: int) -> Listener | None:
+        listener = self.known.get(ident)
+        if listener is None and self.awaited and ident > self.highest:
+            listener = Listener(ident)
+            self.known[ident] = listener
+        return listener
+
+
+class Link:
+    """One replica as this application sees it; `replica` and `generation` say which incarnation."""
+
+    def __init__(
+        self, replica: int, generation: int, producer: Producer, consumer: Consumer, listeners: Listeners
+    ) -> None:
+        self.replica = replica
+        self.generation = generation
+        self.accepting = True
+        self.outlet = Outlet(producer)
+        self.consumer = consumer
+        self.records = 0
+        """Records taken."""
+        self._listeners = listeners
+        self._subsockets: dict[int, Subsocket] = {}
+
+    def turn(self) -> int:
+        """Take a burst of records; how many. PeerFault if the replica breaks the rules."""
+        outlet = self.outlet
+        if outlet.blocked:
+            outlet.retry()
+        if outlet.faulted:
+            raise PeerFault("index", "of the ring to the replica")
+        consumer = self.consumer
+        taken = 0
+        while taken < _BURST:
+            octets = consumer.peek()
+            if octets < 0:
+                break
+            if octets < _HEADER:
+                raise PeerFault("record", f"{octets} octets")
+            self._record(consumer.at, octets)
+            consumer.release()
+            taken += 1
+        if taken:
+            self.records += taken
+            consumer.flush()
+        return taken
+
+    def _record(self, at: int, octets: int) -> None:
+        memory = self.consumer.memory
+        kind = memory.get8(at)
+        ident = memory.get32(at + 4)
+        if kind == _ACCEPTED:
+            self._accepted(ident, memory.get32(at + 8), memory.get32(at + 12), at, octets)
+            return
+        if kind < _DATA or kind > _ROOM or (kind != _DATA and octets != _HEADER) or octets > _LARGEST:
+            raise PeerFault("record", f"kind {kind} of {octets} octets")
+        flow = self.outlet.flows.get(ident)
+        if flow is None:
+            return
+        if kind == _DATA:
+            if octets > _HEADER:
+                flow.arrived(memory.bytes(at + _HEADER, octets - _HEADER))
+        elif kind == _ROOM:
+            if flow.room > _MAX_ROOM:
+                raise PeerFault("record", "room without end")
+            flow.granted(memory.get32(at + 8))
+        elif kind == _END:
+            flow.peer_ended()
+        else:  # RESET
+            del self.outlet.flows[ident]
+            flow.reset(memory.get32(at + 8))
+
+    def _accepted(self, ident: int, listener_id: int, room: int, at: int, octets: int) -> None:
+        key_octets = octets - _HEADER
+        if (key_octets != _KEY_IPV4 and key_octets != _KEY_IPV6) or ident in self.outlet.flows:  # noqa: PLR1714
+            raise PeerFault("record", f"connection {ident} of {key_octets} octets")
+        listener = self._listeners.find(listener_id)
+        if listener is None:
+            self.outlet.post(_ABORT, ident, 0, 0)
+            return
+        flow = Flow(self.outlet, ident, room, self.consumer.memory.bytes(at + _HEADER, key_octets))
+        self.outlet.flows[ident] = flow
+        subsocket = self._subsockets.get(listener_id)
+        if subsocket is None:
+            subsocket = Subsocket(self.outlet, listener_id)
+            self._subsockets[listener_id] = subsocket
+            listener.subsockets.append(subsocket)
+        subsocket.accepted.append(flow)
+        listener.wake()
+
+    def flush(self) -> None:
+        """Let the replica see all that was sent."""
+        outlet = self.outlet
+        if outlet.untold:
+            outlet.untold = False
+            for subsocket in self._subsockets.values():
+                subsocket.tell_taken()
+        outlet.flush()
+
+    def arm(self) -> bool:
+        """Before sleep: have both rings wake this process; False if something came meanwhile."""
+        return self.outlet.arm() and self.consumer.arm()
+
+    def disarm(self) -> None:
+        self.consumer.disarm()
+
+    def drop_listener(self, ident: int) -> None:
+        """The listening socket is closed: connections that nobody accepted are reset."""
+        subsocket = self._subsockets.pop(ident, None)
+        if subsocket is not None:
+            for flow in subsocket.accepted:
+                flow.close(True)
+
+    def close(self, error: int) -> None:
+        """The replica is gone: its connections fail with `error`, those that nobody accepted vanish."""
+        flows = list(self.outlet.flows.values())
+        self.outlet.flows.clear()
+        self.outlet.close()
+        self.consumer.close()
+        for subsocket in self._subsockets.values():
+            listener = self._listeners.known.get(subsocket.listener)
+            if listener is not None:
+                listener.subsockets.remove(subsocket)
+        self._subsockets.clear()
+        for flow in flows:
+            flow.reset(error)

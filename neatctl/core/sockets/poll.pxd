@@ -1,0 +1,20 @@
+import cython
+
+from neatctl.core.native cimport now_us, yield_cpu
+from neatctl.core.sockets.readiness cimport Entry, collect
+from neatctl.core.sockets.stack cimport Stack
+from neatctl.core.sockets.stream cimport Socket
+
+
+cdef class Poll:
+    cdef Stack _stack
+    cdef list _ready
+    cdef dict _descriptors
+    cdef object _epoll
+    @cython.locals(entry=Entry)
+    cpdef modify(self, what, long long events)
+    @cython.locals(found=Entry)
+    cdef Entry _entry(self, Socket what)
+    @cython.locals(stack=Stack, now=cython.longlong, limit=cython.longlong, result=list, idle=cython.longlong, taken=cython.longlong)
+    cpdef list poll(self, timeout=*)
+    cdef _system(self, list ready, list result)

@@ -1,0 +1,285 @@
+"""The application's side of the whole stack: one instance a process.
+
+Owns the link to every replica, the doorbell that they ring, the conversation with the SYSCALL server and
+the one place where this process sleeps. Sockets and polls call it; data goes between it and the
+replicas alone (paper section 3.2: no server on the fast path). Not safe for several threads.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from typing import TYPE_CHECKING
+
+from neatctl.core.channel import endpoint
+from neatctl.core.channel.doorbell import Doorbell
+from neatctl.core.channel.face import Consumer, PeerFault
+from neatctl.core.control import messages
+from neatctl.core.native import now_us, yield_cpu
+from neatctl.core.sockets.control import Control
+from neatctl.core.sockets.flow import Listener, failure
+from neatctl.core.sockets.link import Link, Listeners
+from neatctl.core.sockets.readiness import Watched
+
+if TYPE_CHECKING:
+    from neatctl.core.sockets.stream import Socket
+
+DEFAULT_SPIN = 50
+"""Looks into the rings before sleep, as in core/process/loop.py."""
+_SERVICE_US = 2_000
+"""How long a busy program may go without a look at descriptors and the SYSCALL server."""
+
+
+class Stack:
+    """A connection to a running stack; made by `connect_to`, ended by `close` (or a `with` block)."""
+
+    def __init__(self, run_directory: str, name: str, transport: str, channel: str, spin: int = DEFAULT_SPIN) -> None:
+        self.spin = spin
+        self.faults = 0
+        """Links that were given up because the replica broke the rules of a ring."""
+        self.sleeps = 0
+        self.service_at = 0
+        """When descriptors and the SYSCALL server are to be looked at again."""
+        self.links: list[Link] = []
+        self.listeners = Listeners()
+        self.epoll = select.epoll()
+        """Readable when a sleeping process must wake: doorbell, SYSCALL server, channels with descriptors."""
+        self._channel = channel
+        self._given_up: set[tuple[int, int]] = set()
+        self._turning: Link | None = None
+        path = os.path.join(run_directory, "bells", f"app.{os.getpid()}.{os.urandom(4).hex()}")
+        self._doorbell = Doorbell(path)
+        self._control = Control(run_directory, transport, name, path)
+        self._control.on_links = self._take_links
+        self._control.on_forgotten = self._listen_again
+        self._linked = False
+        self._bound: dict[int, messages.Listen] = {}
+        self.epoll.register(self._doorbell.fd, select.EPOLLIN)
+        self.epoll.register(self._control.fd, select.EPOLLIN)
+
+    @classmethod
+    def connect_to(
+        cls, run_directory: str, name: str, transport: str = "ipc", channel: str = "ring", timeout_s: float = 5.0
+    ) -> Stack:
+        """The stack that runs in this run directory; `name` is what `status` calls this program.
+
+        TimeoutError if no SYSCALL server answers, FileNotFoundError if there is no such run directory.
+        """
+        stack = cls(run_directory, name, transport, channel)
+        limit = now_us() + int(timeout_s * 1e6)
+        while not stack._linked:
+            if now_us() >= limit:
+                stack.close()
+                raise TimeoutError(errno.ETIMEDOUT, f"no SYSCALL server answers in {run_directory}: is neatctl up?")
+            stack.sleep(stack.epoll, limit - now_us())
+        return stack
+
+    def socket(self) -> Socket:
+        """A new TCP socket."""
+        from neatctl.core.sockets.stream import Socket
+
+        return Socket(self)
+
+    # ---- the path of data ----
+    def turn(self) -> int:
+        """Take what the replicas sent; how many records."""
+        try:
+            return self._turn()
+        except PeerFault:
+            self._give_up()
+            return 1
+
+    def _turn(self) -> int:
+        taken = 0
+        for link in self.links:
+            self._turning = link
+            taken += link.turn()
+        return taken
+
+    def flush(self) -> None:
+        """Let the replicas see all that was sent since the last flush; wake those that sleep."""
+        for link in self.links:
+            link.flush()
+
+    def wait(self, watched: Watched, events: int, limit: int) -> bool:
+        """Wait until one of the events holds; False at `limit` (us of the monotonic clock, -1 for never)."""
+        idle = 0
+        self.flush()
+        while True:
+            taken = self.turn()
+            now = now_us()
+            if now >= self.service_at:
+                self.service(now)
+            if watched.readiness() & events:
+                return True
+            if 0 <= limit <= now:
+                return False
+            idle = 0 if taken else idle + 1
+            if idle < self.spin:
+                yield_cpu()
+            else:
+                idle = 0
+                self.sleep(self.epoll, limit - now if limit >= 0 else -1)
+
+    def sleep(self, epoll: select.epoll, timeout_us: int) -> list[tuple[int, int]]:
+        """Wait for a doorbell, the SYSCALL server or what else `epoll` holds; what epoll says. -1 waits for ever."""
+        now = now_us()
+        if self.service(now):
+            return []  # What the server said may have made something ready.
+        self.flush()
+        due = self._control.deadline()
+        if due >= 0 and (timeout_us < 0 or due - now < timeout_us):
+            timeout_us = max(due - now, 0)
+        armed = True
+        for link in self.links:
+            armed = armed and link.arm()
+        ready: list[tuple[int, int]] = []
+        if armed:
+            self.sleeps += 1
+            ready = epoll.poll(timeout_us / 1e6 if timeout_us >= 0 else -1)
+        for link in self.links:
+            link.disarm()
+        self.service(now_us())
+        return ready
+
+    def service(self, now: int) -> int:
+        """Look at the SYSCALL server and the doorbell; how many messages the server had."""
+        self.service_at = now + _SERVICE_US
+        self._doorbell.clear()
+        self._control.expire(now)
+        return self._control.receive(now)
+
+    # ---- links ----
+    def _take_links(self, wanted: list[messages.Link]) -> None:
+        self._linked = True
+        keys = {(link.replica, link.generation): link for link in wanted}
+        self._given_up &= set(keys)
+        for link in list(self.links):
+            key = (link.replica, link.generation)
+            if key in keys:
+                link.accepting = keys[key].accepting
+                del keys[key]
+            else:
+                self._close_link(link)
+        for key, new in keys.items():
+            if key not in self._given_up:
+                self._open_link(new)
+
+    def _open_link(self, new: messages.Link) -> None:
+        try:
+            consumer = endpoint.open_consumer(self._channel, new.to_app, new.generation, new.doorbell)
+            producer = endpoint.open_producer(self._channel, new.to_replica, new.generation, new.doorbell)
+        except (OSError, PeerFault):
+            return  # The replica is dead already; the next Links says so.
+        link = Link(new.replica, new.generation, producer, consumer, self.listeners)
+        link.accepting = new.accepting
+        self.links.append(link)
+        if consumer.fileno() >= 0:
+            self.epoll.register(consumer.fileno(), select.EPOLLIN)
+
+    def _close_link(self, link: Link) -> None:
+        self.links.remove(link)
+        consumer: Consumer = link.consumer
+        if consumer.fileno() >= 0:
+            self.epoll.unregister(consumer.fileno())
+        link.close(errno.ECONNRESET)
+
+    def _give_up(self) -> None:
+        """The replica whose records were being taken broke the rules: its link is closed until it is reborn."""
+        link = self._turning
+        assert link is not None
+        self.faults += 1
+        self._given_up.add((link.replica, link.generation))
+        self._close_link(link)
+
+    # ---- listening sockets ----
+    def listen(self, address: str, port: int, backlog: int, reuse_port: bool) -> tuple[Listener, str, int]:
+        """Listen in every replica: the listener, its address and port. Waits for the server; OSError as listen(2)."""
+        number = self._control.next_request()
+        message = messages.Listen(number, address, port, backlog, reuse_port)
+        answers: list[messages.Listening | messages.Done | messages.Refused] = []
+        self.listeners.awaited += 1
+        self._control.request(number, message, answers.append, now_us())
+        try:
+            while not answers:
+                self.turn()
+                self.sleep(self.epoll, -1)
+        finally:
+            self.listeners.awaited -= 1
+            self._control.forget(number)
+        answer = answers[0]
+        if not isinstance(answer, messages.Listening):
+            if isinstance(answer, messages.Refused):
+                raise OSError(answer.errno, answer.message)
+            raise failure(errno.EPROTO)
+        self._bound[answer.listener] = messages.Listen(0, address, answer.port, backlog, reuse_port)
+        return self._adopt(answer.listener), answer.address, answer.port
+
+    def _adopt(self, ident: int) -> Listener:
+        """The listener of this number, which may have connections already."""
+        listener = self.listeners.known.get(ident)
+        if listener is None:
+            listener = Listener(ident)
+            self.listeners.known[ident] = listener
+        self.listeners.highest = max(self.listeners.highest, ident)
+        return listener
+
+    def unlisten(self, listener: Listener) -> None:
+        """Close a listening socket in every replica; connections that nobody accepted are reset."""
+        listener.closed = True
+        listener.forget_entries()
+        self.listeners.known.pop(listener.ident, None)
+        self._bound.pop(listener.ident, None)
+        for link in self.links:
+            link.drop_listener(listener.ident)
+        self.flush()
+        number = self._control.next_request()
+        self._control.request(number, messages.Unlisten(number, listener.ident), lambda _: None, now_us())
+
+    def _listen_again(self) -> None:
+        """The SYSCALL server lost its memory: tell it what we listen to."""
+        for ident, bound in list(self._bound.items()):
+            number = self._control.next_request()
+            message = messages.Listen(number, bound.address, bound.port, bound.backlog, bound.reuse_port)
+
+            def answered(answer: messages.Listening | messages.Done | messages.Refused, ident: int = ident) -> None:
+                self._renumber(ident, answer)
+
+            self.listeners.awaited += 1
+            self._control.request(number, message, answered, now_us())
+
+    def _renumber(self, ident: int, answer: messages.Listening | messages.Done | messages.Refused) -> None:
+        self.listeners.awaited -= 1
+        listener = self.listeners.known.get(ident)
+        bound = self._bound.pop(ident, None)
+        if not isinstance(answer, messages.Listening) or listener is None or bound is None:
+            return
+        early = self.listeners.known.pop(answer.listener, None)
+        if early is not None:
+            listener.subsockets += early.subsockets
+        del self.listeners.known[ident]
+        listener.ident = answer.listener
+        self.listeners.known[answer.listener] = listener
+        self.listeners.highest = max(self.listeners.highest, answer.listener)
+        self._bound[answer.listener] = bound
+        listener.wake()
+
+    # ---- its end ----
+    def close(self) -> None:
+        """Leave the stack: connections that are still open are reset, listening sockets go."""
+        for link in self.links:
+            for flow in list(link.outlet.flows.values()):
+                flow.close(True)
+        self.flush()
+        for link in list(self.links):
+            self._close_link(link)
+        self._control.close()
+        self.epoll.close()
+        self._doorbell.close()
+
+    def __enter__(self) -> Stack:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
