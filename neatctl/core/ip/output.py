@@ -1,0 +1,212 @@
+"""The way out of a replica: Ethernet and IPv4 headers, descriptors and checksums, built in the NIC queue's memory.
+
+`begin` reserves a place and puts a prepared header there, its caller writes the transport part behind it, `end`
+fills in what depends on the length and commits: a packet is written once, where the driver will read it. While a
+neighbour is unresolved the same calls write into a scratch memory, and the packet waits for ARP.
+RFC 791, RFC 1071, RFC 6864; the descriptor is that of `core/channel/records.py`. Knows no transport protocol.
+"""
+
+from __future__ import annotations
+
+from neatctl.core.channel.face import Producer
+from neatctl.core.channel.records import (
+    FRAME_AT,
+    GSO_TCPV4,
+    NEEDS_CSUM,
+    VNET_CSUM_OFFSET_AT,
+    VNET_CSUM_START_AT,
+    VNET_FLAGS_AT,
+    VNET_GSO_SIZE_AT,
+    VNET_GSO_TYPE_AT,
+    VNET_HEADER_OCTETS_AT,
+)
+from neatctl.core.control.config import ReplicaConfig
+from neatctl.core.ip.counters import IpCounters
+from neatctl.core.ip.neighbours import Neighbour, Neighbours
+from neatctl.core.native import Memory
+
+TCP = 6
+HEADERS = 34
+"""Ethernet and IPv4 without options."""
+_HEADERS = HEADERS
+_FRAME_AT = FRAME_AT
+_IP_AT = FRAME_AT + 14
+_TRANSPORT_AT = FRAME_AT + HEADERS
+_IPV4 = 20
+_NEEDS_CSUM = NEEDS_CSUM
+_GSO_TCPV4 = GSO_TCPV4
+_FLAGS_AT = VNET_FLAGS_AT
+_GSO_TYPE_AT = VNET_GSO_TYPE_AT
+_HEADER_OCTETS_AT = VNET_HEADER_OCTETS_AT
+_GSO_SIZE_AT = VNET_GSO_SIZE_AT
+_CSUM_START_AT = VNET_CSUM_START_AT
+_CSUM_OFFSET_AT = VNET_CSUM_OFFSET_AT
+_SCRATCH = 66_000
+_TTL = 64
+_MAX_PATHS = 8192
+
+
+def address_octets(dotted: str) -> bytes:
+    """The 4 octets of a dotted address; ValueError if it is none."""
+    parts = [int(part) for part in dotted.split(".")]
+    if len(parts) != 4:
+        raise ValueError(f"{dotted} is no IPv4 address")
+    return bytes(parts)
+
+
+class Path:
+    """The way to one remote address for one protocol: the prepared record head and what of the checksums is constant."""
+
+    def __init__(self, local: bytes, remote: bytes, source_mac: bytes, neighbour: Neighbour, protocol: int) -> None:
+        self.local = local
+        self.remote = remote
+        self.neighbour = neighbour
+        self.protocol = protocol
+        self.mac = b""
+        self.head = b""
+        self._source_mac = source_mac
+        fixed = bytes((0x45, 0, 0, 0, 0, 0, 0x40, 0, _TTL, protocol, 0, 0)) + local + remote
+        self._fixed = fixed
+        self.header_sum = Memory(fixed).sum(0, _IPV4, 0)
+        self.pseudo_sum = Memory(local + remote).sum(0, 8, protocol)
+
+    def resolve(self) -> None:
+        """Take over what the neighbour's address is now."""
+        self.mac = self.neighbour.mac
+        self.head = bytes(_FRAME_AT) + (self.mac or bytes(6)) + self._source_mac + b"\x08\x00" + self._fixed
+
+
+class IpOutput:
+    """The output of one interface. `memory` is where the last `begin` put its packet."""
+
+    def __init__(self, config: ReplicaConfig, counters: IpCounters) -> None:
+        self.local = address_octets(config.address)
+        self._mac = config.mac
+        mask = (0xFFFFFFFF << (32 - config.prefix_length)) & 0xFFFFFFFF
+        self._mask = mask
+        self._network = int.from_bytes(self.local, "big") & mask
+        self._gateway = address_octets(config.gateway) if config.gateway else b""
+        self._offload = config.checksum_offload
+        self._counters = counters
+        self.neighbours = Neighbours(self.local, config.mac, counters)
+        self._net: Producer | None = None
+        self._scratch = Memory(bytearray(_SCRATCH))
+        self.memory: Memory = self._scratch
+        self._paths: dict[bytes, Path] = {}
+        self._other_paths: dict[tuple[bytes, int], Path] = {}
+        self._at = 0
+        self._now = 0
+        self._identification = 0
+        self._seen: Memory = self._scratch
+        self._seen_at = -1
+
+    def attach(self, net: Producer | None) -> None:
+        """Use another NIC queue from now on; None while there is none."""
+        self._net = net
+        self.memory = self._scratch
+
+    def arrived(self, memory: Memory, at: int) -> None:
+        """The frame that is being received; -1 when none is. A new on-link path takes its source's MAC, so that the
+        first answer needs no ARP."""
+        self._seen = memory
+        self._seen_at = at
+
+    def path(self, local: bytes, remote: bytes, now: int, protocol: int = TCP) -> Path:
+        """The way to `remote` (4 octets): cached, for connections to keep."""
+        path = self._paths.get(remote) if protocol == TCP else self._other_paths.get((remote, protocol))
+        if path is not None and path.local == local:
+            return path
+        return self._make_path(local, remote, now, protocol)
+
+    def _make_path(self, local: bytes, remote: bytes, now: int, protocol: int) -> Path:
+        on_link = int.from_bytes(remote, "big") & self._mask == self._network
+        next_hop = remote if on_link or not self._gateway else self._gateway
+        neighbour = self.neighbours.neighbour(next_hop)
+        if not neighbour.mac and next_hop == remote and self._seen_at >= 0:
+            source_mac = self._seen.bytes(self._seen_at + 6, 6)
+            if not source_mac[0] & 1 and self._seen.bytes(self._seen_at + 26, 4) == remote:
+                self.neighbours.learn(remote, source_mac, now)
+        path = Path(local, remote, self._mac, neighbour, protocol)
+        path.resolve()
+        if len(self._paths) + len(self._other_paths) >= _MAX_PATHS:
+            self._paths.clear()
+            self._other_paths.clear()
+        if protocol == TCP:
+            self._paths[remote] = path
+        else:
+            self._other_paths[(remote, protocol)] = path
+        return path
+
+    def begin(self, path: Path, transport_octets: int, now: int) -> int:
+        """Room for a transport header and its octets: the offset in `memory`, or -1 when the NIC queue is full."""
+        if path.mac is not path.neighbour.mac:
+            path.resolve()
+        if not path.mac:
+            self.memory = self._scratch
+            self._at = 0
+            self._now = now
+        else:
+            net = self._net
+            if net is None:
+                return -1
+            at = net.reserve(_TRANSPORT_AT + transport_octets)
+            if at < 0:
+                return -1
+            self.memory = net.memory
+            self._at = at
+        self.memory.put(self._at, path.head)
+        return self._at + _TRANSPORT_AT
+
+    def end(self, path: Path, transport_octets: int, checksum_offset: int, gso_size: int, header_octets: int) -> None:
+        """Complete and send what `begin` began: `transport_octets` from its offset. `checksum_offset` is the place of
+        the transport checksum, -1 if there is none to fill in; `gso_size` the octets of payload per segment, 0 for one
+        packet; `header_octets` of the transport header."""
+        memory = self.memory
+        at = self._at
+        ip = at + _IP_AT
+        total = _IPV4 + transport_octets
+        self._identification = (self._identification + 1) & 0xFFFF
+        memory.put16(ip + 2, total)
+        memory.put16(ip + 4, self._identification)
+        checksum = path.header_sum + total + self._identification
+        checksum = (checksum & 0xFFFF) + (checksum >> 16)
+        checksum = (checksum & 0xFFFF) + (checksum >> 16)
+        memory.put16(ip + 10, ~checksum & 0xFFFF)
+        if checksum_offset >= 0:
+            self._transport_checksum(path, memory, at, transport_octets, checksum_offset)
+        if gso_size > 0 and transport_octets - header_octets > gso_size:
+            memory.put8(at + _GSO_TYPE_AT, _GSO_TCPV4)
+            memory.put16h(at + _HEADER_OCTETS_AT, _HEADERS + header_octets)
+            memory.put16h(at + _GSO_SIZE_AT, gso_size)
+        self._counters.sent += 1
+        if path.mac:
+            net = self._net
+            if net is not None:
+                net.commit(_TRANSPORT_AT + transport_octets)
+        else:
+            self.neighbours.hold(path.neighbour, memory.bytes(at, _TRANSPORT_AT + transport_octets), self._now)
+
+    def _transport_checksum(self, path: Path, memory: Memory, at: int, octets: int, checksum_offset: int) -> None:
+        """Leave the pseudo-header's sum for the device to complete, or put the whole checksum."""
+        pseudo = path.pseudo_sum + octets
+        pseudo = (pseudo & 0xFFFF) + (pseudo >> 16)
+        transport = at + _TRANSPORT_AT
+        if self._offload:
+            memory.put8(at + _FLAGS_AT, _NEEDS_CSUM)
+            memory.put16h(at + _CSUM_START_AT, _HEADERS)
+            memory.put16h(at + _CSUM_OFFSET_AT, checksum_offset)
+            memory.put16(transport + checksum_offset, pseudo)
+        else:
+            memory.put16(transport + checksum_offset, 0)
+            memory.put16(transport + checksum_offset, ~memory.sum(transport, octets, pseudo) & 0xFFFF)
+
+    def send_neighbour_records(self) -> None:
+        """Send what ARP has to say, and what waited for it."""
+        out = self.neighbours.out
+        if not out:
+            return
+        net = self._net
+        for record in out:
+            if net is None or not net.send(record):
+                self._counters.drop_queue_full += 1
+        out.clear()
