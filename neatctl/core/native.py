@@ -125,7 +125,7 @@ class Memory:
 
     def put_part(self, at: int, data: bytes, start: int, octets: int) -> None:
         """Put `data[start:start + octets]` without making that slice."""
-        if start < 0 or octets < 0 or start + octets > len(data):
+        if start < 0 or octets < 0 or start > len(data) - octets:
             raise IndexError(f"{octets} octets from {start} are outside {len(data)}")
         self._check_write(at, octets)
         self._view[at : at + octets] = memoryview(data)[start : start + octets]

@@ -160,7 +160,7 @@ cdef class Memory:
         return 0
 
     cpdef int put_part(self, Py_ssize_t at, bytes data, Py_ssize_t start, Py_ssize_t octets) except -1:
-        if start < 0 or octets < 0 or start + octets > len(data):
+        if start < 0 or octets < 0 or start > len(data) - octets:
             raise IndexError(f"{octets} octets from {start} are outside {len(data)}")
         self.check_write(at, octets)
         memcpy(self.p + at, <const unsigned char *>data + start, octets)

@@ -189,7 +189,7 @@ class RingConsumer(Consumer):
                 tail = self.memory.load64(_TAIL)
                 if tail == self._tail:
                     return -1
-                if tail < self._tail or tail - self._head > self._capacity or tail & 7:
+                if tail < self._tail or tail - self._published > self._capacity or tail & 7:
                     raise PeerFault("index", f"tail {tail} does not follow {self._tail}")
                 self._tail = tail
             place = self._head & (self._capacity - 1)
