@@ -1,0 +1,234 @@
+"""Which replica gets a frame (paper section 4): the tracked flow's, else one of those that accept new flows, by RSS.
+
+    tracked flow -> (exact filters, when there are any) -> RSS over the open queues
+
+A tracked flow stays with its replica whatever happens to the others; a flow begins at a SYN, in or out.
+Every frame goes to one replica, to all (ALL), or is dropped under one counter. Pure: frames and the time go
+in, replica numbers come out. Knows states of queues, not queues; who opens and closes them is the driver.
+"""
+
+from __future__ import annotations
+
+from neatctl.core.native import Memory
+from neatctl.nic.counters import (
+    DROP_FRAGMENT,
+    DROP_NO_QUEUE,
+    DROP_QUEUE_CLOSED,
+    FLOW_CONFLICT,
+    FLOW_MOVED,
+    FLOW_UNKNOWN,
+    FLOWS_FULL,
+    FLOWS_NEW,
+    FLOWS_TOLD_BY_REPLICA,
+    Counters,
+)
+from neatctl.nic.flow_key import ACK_FLAG, LATER_FRAGMENT, REPLY, REQUEST, RST_FLAG, SYN_FLAG, TCP, FlowKey
+from neatctl.nic.flow_key import BROADCAST as BROADCAST_SORT
+from neatctl.nic.fragments import Fragments
+from neatctl.nic.rss import Rss
+from neatctl.nic.tracking import ESTABLISHED, GONE, MAX_REPLICA, NEW, TCP4, TCP6, Tracking
+
+ALL = -1
+"""Steered to every replica."""
+DROPPED = 0
+
+# States of a queue.
+ABSENT = 0
+OPEN = 1
+"""Takes new flows."""
+DRAINING = 2
+"""Takes tracked flows only."""
+CLOSED = 3
+"""Takes nothing: its replica is dead or not yet ready."""
+
+_ABSENT, _OPEN, _DRAINING, _CLOSED = range(4)
+_ALL = ALL
+_FLAGS_OF_A_START = SYN_FLAG | ACK_FLAG | RST_FLAG
+
+
+class Steering:
+    """Decides for one NIC. `hash` is the RSS hash of the frame steered last, 0 for ARP and fragments without ports."""
+
+    def __init__(self, rss: Rss, tracking: Tracking, counters: Counters, mac: bytes = b"") -> None:
+        self.rss = rss
+        self.tracking = tracking
+        self.counters = counters
+        self.hash = 0
+        self._key = FlowKey(mac)
+        self._out_key = FlowKey()
+        self._fragments = Fragments()
+        self._states = Memory(bytearray(MAX_REPLICA + 1))
+        self._first = 0
+
+    # ---- queues ----
+    def set_states(self, states: dict[int, int], now: int) -> None:
+        """These replicas have queues in these states; all others have none. Flows of replicas that went are dead."""
+        if not all(0 < replica <= MAX_REPLICA for replica in states):
+            raise ValueError(f"replicas are numbered from 1 to {MAX_REPLICA}, not {sorted(states)}")
+        for replica in range(1, MAX_REPLICA + 1):
+            if self._states.get8(replica) != ABSENT and replica not in states:
+                self.tracking.reborn(replica, now)
+            self._states.put8(replica, states.get(replica, ABSENT))
+        accepting = sorted(replica for replica, state in states.items() if state == OPEN)
+        self.rss.spread(accepting)
+        draining = sorted(replica for replica, state in states.items() if state == DRAINING)
+        self._first = (accepting or draining or [0])[0]
+
+    def state(self, replica: int) -> int:
+        """The state of this replica's queue."""
+        return self._states.get8(replica)
+
+    # ---- frames from the device ----
+    def inbound(self, memory: Memory, at: int, octets: int, now: int) -> int:
+        """Steer an Ethernet frame: the replica's number, ALL, or DROPPED (counted)."""
+        key = self._key
+        self.hash = 0
+        reason = key.parse(memory, at, octets)
+        if reason:
+            self.counters.add(reason, 1)
+            return 0
+        sort = key.sort
+        if sort == TCP:
+            self.hash = self.rss.hash(key.memory, 0, key.octets)
+            replica = self._tcp(key, self.hash, now)
+        elif sort == REPLY:
+            return _ALL
+        elif sort in (REQUEST, BROADCAST_SORT):
+            replica = self._first
+        elif sort == LATER_FRAGMENT:
+            return self._later_fragment(key, now)
+        else:
+            self.hash = self.rss.hash(key.memory, 0, key.octets)
+            replica = self._new_flow(self.hash)
+        if replica <= 0:
+            self.counters.add(DROP_QUEUE_CLOSED if replica else DROP_NO_QUEUE, 1)
+            return 0
+        if key.first_fragment:
+            self._first_fragment(key, replica, now)
+        return replica
+
+    def _new_flow(self, hashed: int) -> int:
+        """The replica for what belongs to no tracked flow, 0 if none accepts it. Exact filters are asked here first."""
+        return self.rss.replica(hashed)
+
+    def _tcp(self, key: FlowKey, hashed: int, now: int) -> int:
+        """The replica for a TCP segment or an ICMP error about one; 0 if there is none, -1 if its queue is closed."""
+        tracking = self.tracking
+        kind = TCP6 if key.octets == 36 else TCP4
+        starts = not key.quoted and key.flags & _FLAGS_OF_A_START == SYN_FLAG
+        slot = tracking.find(key.memory, kind, hashed)
+        if slot >= 0:
+            replica = tracking.replica(slot)
+            state = self._states.get8(replica)
+            if starts and self._over(slot, state):
+                replica = self._new_flow(hashed)
+                if replica:
+                    self.counters.add(FLOW_MOVED, 1)
+                    tracking.begin(slot, replica, NEW, now)
+                return replica
+            if state in (_OPEN, _DRAINING):
+                if not key.quoted:
+                    tracking.arrived(slot, key.flags, now)
+                return replica
+            if state == _CLOSED:
+                return -1
+            tracking.remove(slot)
+        replica = self._new_flow(hashed)
+        if replica == 0:
+            return 0
+        if starts:
+            self._track(key.memory, kind, hashed, replica, NEW, now)
+        elif not key.quoted:
+            self.counters.add(FLOW_UNKNOWN, 1)
+        return replica
+
+    def _over(self, slot: int, state: int) -> bool:
+        """Whether a SYN for this tracked flow begins a new one. One for a flow that lives, even half closed, does not:
+        its replica answers it with a challenge ACK (RFC 5961 section 4)."""
+        if state not in (_OPEN, _DRAINING):
+            return True
+        flow_state = self.tracking.state(slot)
+        return flow_state == GONE or (flow_state == NEW and state == _DRAINING)
+
+    def _track(self, key: Memory, kind: int, hashed: int, replica: int, state: int, now: int) -> None:
+        if self.tracking.insert(key, kind, hashed, replica, state, now) < 0:
+            self.counters.add(FLOWS_FULL, 1)
+        else:
+            self.counters.add(FLOWS_NEW, 1)
+
+    def _addresses(self, key: FlowKey) -> int:
+        """How many octets of the key are addresses."""
+        return 32 if key.octets >= 32 else 8
+
+    def _first_fragment(self, key: FlowKey, replica: int, now: int) -> None:
+        addresses = self._addresses(key)
+        self._fragments.remember(key, addresses, self.rss.hash(key.memory, 0, addresses), replica, now)
+
+    def _later_fragment(self, key: FlowKey, now: int) -> int:
+        replica = self._fragments.find(key, self.rss.hash(key.memory, 0, key.octets), now)
+        if replica == 0:
+            self.counters.add(DROP_FRAGMENT, 1)
+            return 0
+        state = self._states.get8(replica)
+        if state not in (_OPEN, _DRAINING):
+            self.counters.add(DROP_QUEUE_CLOSED, 1)
+            return 0
+        return replica
+
+    # ---- frames and records from replicas ----
+    def outbound(self, memory: Memory, at: int, octets: int, replica: int, now: int) -> None:
+        """Take note of a frame that this replica sends: SYN begins a flow, FIN and RST end it."""
+        key = self._out_key
+        if not key.parse_outbound(memory, at, octets):
+            return
+        hashed = self.rss.hash(key.memory, 0, key.octets)
+        kind = TCP6 if key.octets == 36 else TCP4
+        slot = self.tracking.find(key.memory, kind, hashed)
+        starts = key.flags & SYN_FLAG and not key.flags & RST_FLAG
+        if slot < 0:
+            if starts:
+                self._track(key.memory, kind, hashed, replica, NEW, now)
+        elif starts and not key.flags & ACK_FLAG and self._may_take(slot, replica):
+            self.tracking.begin(slot, replica, NEW, now)
+        elif self.tracking.replica(slot) == replica:
+            self.tracking.left(slot, key.flags, now)
+        elif starts:
+            self.counters.add(FLOW_CONFLICT, 1)
+
+    def _may_take(self, slot: int, replica: int) -> bool:
+        """Whether this flow is over or orphaned, so that a replica may begin it anew."""
+        state = self._states.get8(self.tracking.replica(slot))
+        return (
+            self.tracking.state(slot) == GONE
+            or state == _ABSENT
+            or (state == _CLOSED and self.tracking.replica(slot) != replica)
+        )
+
+    def told(self, memory: Memory, at: int, octets: int, replica: int, now: int) -> bool:
+        """A FLOW record's key: this replica has this live flow. False if it is no key (12 or 36 octets)."""
+        if octets not in {12, 36}:
+            return False
+        key = self._out_key.memory
+        key.copy(0, memory, at, octets)
+        hashed = self.rss.hash(key, 0, octets)
+        kind = TCP6 if octets == 36 else TCP4
+        slot = self.tracking.find(key, kind, hashed)
+        if slot >= 0 and self.tracking.replica(slot) != replica and not self._may_take(slot, replica):
+            self.counters.add(FLOW_CONFLICT, 1)
+            return True
+        if slot >= 0:
+            self.tracking.begin(slot, replica, ESTABLISHED, now)
+        elif self.tracking.insert(key, kind, hashed, replica, ESTABLISHED, now) < 0:
+            self.counters.add(FLOWS_FULL, 1)
+        self.counters.add(FLOWS_TOLD_BY_REPLICA, 1)
+        return True
+
+    # ---- offline ----
+    def replay(self, memory: Memory, places: Memory, frames: int, now: int) -> int:
+        """Steer so many frames of a memory, each at an offset and of a length that `places` holds (8 octets each, host
+        order); how many went to a replica. The loop is compiled where this module is."""
+        steered = 0
+        for i in range(frames):
+            if self.inbound(memory, places.load64(i << 4), places.load64((i << 4) + 8), now):
+                steered += 1
+        return steered
