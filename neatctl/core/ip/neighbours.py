@@ -60,6 +60,7 @@ class Neighbours:
 
     def hold(self, neighbour: Neighbour, record: bytes, now: int) -> None:
         """Keep a record until the neighbour is known, and ask for it."""
+        self._table[neighbour.address] = neighbour
         if len(neighbour.held) >= _MAX_HELD:
             neighbour.held.pop(0)
             self._counters.drop_unresolved += 1
@@ -105,7 +106,6 @@ class Neighbours:
             if neighbour.ask_us <= now:
                 if neighbour.attempts >= _ATTEMPTS:
                     self._counters.drop_unresolved += len(neighbour.held)
-                    del self._table[neighbour.address]
                     neighbour.held.clear()
                     neighbour.mac = b""
                     neighbour.ask_us = NEVER

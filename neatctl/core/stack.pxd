@@ -1,0 +1,25 @@
+import cython
+
+from neatctl.core.channel.face cimport Producer
+from neatctl.core.ip.counters cimport IpCounters
+from neatctl.core.ip.input cimport IpInput
+from neatctl.core.ip.output cimport IpOutput
+from neatctl.core.native cimport Memory
+from neatctl.core.tcp.layer cimport TcpLayer
+
+cdef long long _FRAME_AT, _KIND_AT, _FRAME, _NEIGHBOURS_US
+
+
+cdef class Stack:
+    cdef readonly IpCounters counters
+    cdef readonly IpOutput output
+    cdef readonly TcpLayer tcp
+    cdef IpInput _input
+    cdef long long _neighbours_us
+    cpdef attach_nic(self, Producer net)
+    cpdef receive(self, Memory memory, long long at, long long octets, long long now)
+    @cython.locals(sent=cython.longlong)
+    cpdef long long transmit(self, long long now) except? -1
+    @cython.locals(due=cython.longlong)
+    cpdef long long deadline(self) except? -2
+    cpdef expire(self, long long now)
