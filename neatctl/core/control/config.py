@@ -67,3 +67,25 @@ class SyscallConfig(msgspec.Struct, array_like=True, frozen=True):
     address: str
     snapshot: bytes = b""
     """What the last incarnation knew (Snapshot), or b""."""
+
+
+class TestbedConfig(msgspec.Struct, frozen=True):
+    """A whole testbed, as its supervisor gets it: settings of the user, and secrets that outlive every component."""
+
+    name: str
+    run_directory: str
+    replicas: int
+    transport: str
+    channel: str
+    address: str
+    """Of the appliance, without a prefix length."""
+    prefix_length: int
+    client_address: str
+    """Of the clients' side of the link."""
+    mac: bytes
+    isn_key: bytes
+    rss_key: bytes
+    web: str = ""
+    """The directory that is served; "" for the built-in site."""
+    impair: str = ""
+    seed: int = 0

@@ -1,0 +1,245 @@
+"""The command line: the verbs and their options, nothing else. Their work is in `neatctl/testbed/verbs.py`.
+
+Exit codes: 0 done or held, 1 failed or did not hold, 2 wrong usage, 3 not running. Every option can be
+set by an environment variable NEATCTL_*; an option on the line goes before it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neatctl.core.process.run_directory import BadName, RunDirectory
+from neatctl.testbed import verbs
+from neatctl.testbed.screens import note
+
+app = typer.Typer(
+    name="neatctl",
+    help="A replicated TCP/IP stack behind a software smart NIC, for testbeds: bring it up, scale it, break it.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Option("--name", envvar="NEATCTL_NAME", help="The testbed.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Component = Annotated[str, typer.Argument(help="tcp, ip, driver, syscall or web.")]
+ReplicaNumber = Annotated[int, typer.Argument(help="Which replica, for tcp and ip.", metavar="[REPLICA]")]
+DEFAULT_NAME = "neat"
+
+
+def _usage(error: Exception) -> typer.Exit:
+    note(f"neatctl: {error}")
+    return typer.Exit(verbs.USAGE)
+
+
+def _run(name: str) -> RunDirectory:
+    try:
+        return RunDirectory(name)
+    except BadName as error:
+        raise _usage(error) from None
+
+
+def _do(work: Callable[[], int]) -> None:
+    """Run the work of a verb; its code is the exit code."""
+    from neatctl.testbed.client import NotRunning, Unresponsive
+
+    try:
+        code = work()
+    except NotRunning as error:
+        note(f"neatctl: {error}")
+        code = verbs.NOT_RUNNING
+    except Unresponsive as error:
+        note(f"neatctl: {error}")
+        code = verbs.DID_NOT_HOLD
+    raise typer.Exit(code)
+
+
+@app.command()
+def up(
+    replicas: Annotated[int | None, typer.Option(envvar="NEATCTL_REPLICAS", help="How many. [default: 2]")] = None,
+    name: Annotated[str | None, typer.Option(envvar="NEATCTL_NAME", help="Of the testbed. [default: neat]")] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(envvar="NEATCTL_WEB", metavar="DIR", help="Serve this directory, not the built-in site."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NEATCTL_ADDRESS", metavar="CIDR", help="Where the stack answers. [default: 10.77.0.2/24]"
+        ),
+    ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(envvar="NEATCTL_CHANNEL", metavar="ring|zmq", help="What carries data. [default: ring]"),
+    ] = None,
+    transport: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NEATCTL_TRANSPORT",
+            metavar="ipc|inproc",
+            help="Components as processes, or as threads of one process for debugging. [default: ipc]",
+        ),
+    ] = None,
+    impair: Annotated[
+        str | None, typer.Option(envvar="NEATCTL_IMPAIR", help="What the driver does to frames, for example loss=5%.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(envvar="NEATCTL_SEED", help="Of the impairment. [default: 0]")] = None,
+    config: Annotated[
+        Path | None, typer.Option(envvar="NEATCTL_CONFIG", metavar="FILE.toml", help="Settings by these names.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", envvar="NEATCTL_DETACH", help="Go on in the background.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a testbed up, and hold it until Ctrl-C."""
+    from neatctl.testbed.settings import BadSetting, settings_from
+
+    options = {
+        "replicas": replicas,
+        "name": name,
+        "web": web,
+        "address": address,
+        "channel": channel,
+        "transport": transport,
+        "impair": impair,
+        "seed": seed,
+    }
+    try:
+        settings = settings_from(options, config)
+    except BadSetting as error:
+        raise _usage(error) from None
+    _run(settings.name)
+    _do(lambda: verbs.up(settings, detach, as_json))
+
+
+@app.command()
+def down(
+    name: Name = DEFAULT_NAME,
+    force: Annotated[bool, typer.Option("--force", help="Clear up after a supervisor that was killed, too.")] = False,
+) -> None:
+    """Take a testbed down."""
+    run = _run(name)
+    _do(lambda: verbs.down(run, force))
+
+
+@app.command()
+def status(
+    name: Name = DEFAULT_NAME,
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 1.0,
+) -> None:
+    """Show a row for each process of a testbed."""
+    run = _run(name)
+    _do(lambda: verbs.status(run, as_json, watch, interval))
+
+
+@app.command("exec")
+def execute(
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND [ARGUMENT]...", help="What to run.")],
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Run a command on the clients' side of a testbed; its exit code is ours."""
+    run = _run(name)
+    _do(lambda: verbs.execute(run, command))
+
+
+@app.command("inject-fault")
+def inject_fault(
+    component: Component,
+    replica: ReplicaNumber = 0,
+    kind: Annotated[
+        str, typer.Option(metavar="kill|segv|hang|exception|spin", help="How it fails.")
+    ] = "kill",
+    name: Name = DEFAULT_NAME,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it serves again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a component fail on purpose."""
+    run = _run(name)
+    _do(lambda: verbs.inject(run, component, replica, kind, wait, as_json))
+
+
+@app.command()
+def recover(
+    component: Component, replica: ReplicaNumber = 0, name: Name = DEFAULT_NAME, as_json: Json = False
+) -> None:
+    """Restart a component on purpose, and wait until it serves."""
+    run = _run(name)
+    _do(lambda: verbs.recover(run, component, replica, as_json))
+
+
+@app.command()
+def scale(
+    replicas: Annotated[int, typer.Argument(help="How many there shall be.")],
+    name: Name = DEFAULT_NAME,
+    wait: Annotated[bool, typer.Option("--wait", help="Until new ones serve and drained ones have left.")] = False,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait at most.")] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Have more replicas at once, or fewer when their last connections have closed."""
+    run = _run(name)
+    _do(lambda: verbs.scale(run, replicas, wait, timeout, as_json))
+
+
+@app.command()
+def events(
+    name: Name = DEFAULT_NAME,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what happened: crashes, how they were detected, restarts, and how long each step took."""
+    run = _run(name)
+    _do(lambda: verbs.events(run, follow, as_json))
+
+
+@app.command()
+def logs(
+    component: Annotated[str, typer.Argument(help="Only of this component.", metavar="[COMPONENT]")] = "",
+    replica: Annotated[int | None, typer.Argument(help="Only of this replica.", metavar="[REPLICA]")] = None,
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Show what the processes wrote to their standard error."""
+    run = _run(name)
+    _do(lambda: verbs.logs(run, component, replica))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=2.0, help="How long to load.")] = 6.0,
+    connections: Annotated[int, typer.Option(min=1, help="Of the load.")] = 200,
+) -> None:
+    """Bring four replicas up, load them, kill one, show who lost what and how fast it came back."""
+    from neatctl.testbed.demo import run_demo
+
+    _do(lambda: run_demo(seconds, connections))
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """Show the version, and whether the packet path is compiled."""
+    _do(lambda: verbs.version(as_json))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine lacks, and the command that mends it."""
+    _do(lambda: verbs.doctor(as_json))
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        app()
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

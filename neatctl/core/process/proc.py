@@ -1,0 +1,56 @@
+"""What /proc says of processes: state, CPU time, memory, start time (proc(5)).
+
+Read by hand, for the supervisor looks at every child each second. A process that is gone has no facts.
+"""
+
+from __future__ import annotations
+
+import os
+
+from neatctl.core.control.liveness import ProcessFacts
+
+_TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+_PAGE_OCTETS = os.sysconf("SC_PAGE_SIZE")
+
+
+def _stat(path: str) -> list[str] | None:
+    """The fields of a stat file from the third (the state) on; the second may hold anything, brackets too."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _cpu_us(fields: list[str]) -> int:
+    return (int(fields[11]) + int(fields[12])) * _TICK_US
+
+
+def process_facts(pid: int) -> ProcessFacts | None:
+    """State and CPU time, for a judgement on liveness."""
+    fields = _stat(f"/proc/{pid}/stat")
+    if fields is None:
+        return None
+    runnable = fields[0] == "R"
+    if not runnable:
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")
+        except FileNotFoundError:
+            return None
+        for thread in threads:
+            of_thread = _stat(f"/proc/{pid}/task/{thread}/stat")
+            if of_thread is not None and of_thread[0] == "R":
+                runnable = True
+    return ProcessFacts(fields[0], runnable, _cpu_us(fields))
+
+
+def usage(pid: int) -> tuple[int, int] | None:
+    """CPU time so far in microseconds, and resident memory in octets."""
+    fields = _stat(f"/proc/{pid}/stat")
+    return None if fields is None else (_cpu_us(fields), int(fields[21]) * _PAGE_OCTETS)
+
+
+def start_time(pid: int) -> int | None:
+    """When the process started, in ticks since boot: pid and start time name one process. None for a zombie."""
+    fields = _stat(f"/proc/{pid}/stat")
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])

@@ -1,0 +1,138 @@
+"""The network of a testbed: a namespace for the clients, a TAP in it, addresses; and its end.
+
+Root gets a namespace `neatctl-NAME` that `ip netns` knows. Anybody else gets namespaces of his own
+(user, network), in which supervisor and clients live. The TAP and its addresses are made by a
+short-lived process (`python -m neatctl.testbed.network`), since pyroute2 is large; it hands the TAP's
+descriptor over. ip-netns(8), user_namespaces(7), <linux/if_tun.h>.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import socket
+import subprocess
+import sys
+
+from neatctl.core.process.probe import enter_namespace, in_namespace
+from neatctl.core.process.supervisor import Network
+
+DEVICE = "neat0"
+NETNS_DIRECTORY = "/run/netns"
+_CLONE_NEWNS = 0x00020000
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+_MNT_DETACH = 2
+_MS_REC_SLAVE = 0x4000 | 0x80000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class NoNetwork(Exception):
+    """The network cannot be made; the message says what to do."""
+
+
+def netns_name(testbed: str) -> str:
+    """The clients' namespace of a testbed of root's."""
+    return f"neatctl-{testbed}"
+
+
+def enter_user_namespace() -> None:
+    """Move this process, which must have one thread, into a user and a network namespace of its own."""
+    uid, gid = os.getuid(), os.getgid()
+    if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET):
+        reason = os.strerror(ctypes.get_errno())
+        raise NoNetwork(
+            f"without root a testbed needs a user namespace, which this kernel refuses ({reason}): run as root, or "
+            "allow it with `sysctl -w user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1`"
+        )
+    for path, line in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        with open(f"/proc/self/{path}", "w", encoding="ascii") as file:
+            file.write(line)
+
+
+def make_network(testbed: str, client_interface: str, own_namespace: bool) -> Network:
+    """Make the namespace (unless we are in one of our own), the TAP with `client_interface` (10.77.0.1/24); NoNetwork
+    if that is not possible."""
+    name = "" if own_namespace else netns_name(testbed)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, name, client_interface],
+            stdin=theirs.fileno(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:] or ["the set-up of the network failed"]
+            raise NoNetwork(last[0])
+        _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
+    namespace = os.open(f"{NETNS_DIRECTORY}/{name}", os.O_RDONLY | os.O_CLOEXEC) if name else -1
+    return Network(descriptors[0], name, in_namespace(namespace), own_namespace)
+
+
+def remove_namespace(name: str) -> None:
+    """Take a namespace's name away, if it has one; it ends with its last process and descriptor."""
+    path = f"{NETNS_DIRECTORY}/{name}"
+    if not os.path.lexists(path):
+        return
+    _libc.umount2(os.fsencode(path), _MNT_DETACH)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def enter_client_side(netns: str, supervisor_pid: int) -> None:
+    """Move this process, which must have one thread, to the clients' side of a testbed. As `ip netns exec` does, /sys
+    shows the devices of that namespace."""
+    if netns:
+        fd = os.open(f"{NETNS_DIRECTORY}/{netns}", os.O_RDONLY | os.O_CLOEXEC)
+        enter_namespace(fd)
+        os.close(fd)
+        if _libc.unshare(_CLONE_NEWNS) == 0:
+            _libc.mount(b"none", b"/", None, _MS_REC_SLAVE, None)
+            _libc.umount2(b"/sys", _MNT_DETACH)
+            _libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None)
+        return
+    for fd in [os.open(f"/proc/{supervisor_pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("user", "net")]:
+        enter_namespace(fd)
+        os.close(fd)
+
+
+# ---- the process that makes it ----
+def _explain(error: OSError) -> str:
+    if error.filename == "/dev/net/tun" or error.errno in {errno.ENODEV, errno.ENXIO}:
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            return "/dev/net/tun cannot be opened: run as root, or let everybody use it (`chmod 0666 /dev/net/tun`)"
+        return "this machine has no /dev/net/tun: `mkdir -p /dev/net && mknod /dev/net/tun c 10 200`, or `modprobe tun`"
+    return f"the clients' network cannot be made: {error.strerror or error}"
+
+
+def _make(name: str, client_interface: str) -> None:
+    from pyroute2 import IPRoute, NetlinkError, netns
+
+    from neatctl.nic.devices.tap import open_tap
+
+    address, _, prefix = client_interface.partition("/")
+    try:
+        if name:
+            netns.create(name)
+            netns.setns(name)
+        fd = open_tap(DEVICE)
+        with IPRoute() as route:
+            route.link("set", index=route.link_lookup(ifname="lo")[0], state="up")
+            device = route.link_lookup(ifname=DEVICE)[0]
+            route.addr("add", index=device, address=address, prefixlen=int(prefix))
+            route.link("set", index=device, state="up")
+    except OSError as error:
+        sys.exit(_explain(error))
+    except NetlinkError as error:
+        sys.exit(f"the clients' network cannot be made: {error}")
+    with socket.socket(fileno=0) as channel:
+        socket.send_fds(channel, [b"\0"], [fd])
+        channel.detach()
+
+
+if __name__ == "__main__":
+    _make(sys.argv[1], sys.argv[2])

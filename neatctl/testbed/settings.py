@@ -1,0 +1,145 @@
+"""What a user may set for a testbed, and where it comes from: options, environment, TOML file, default, in this order.
+
+An error names the file, the line where it can be told, and the key. Secrets are not settings: they are
+made here anew for every boot of a testbed, and given to its supervisor alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from neatctl.core.control.config import TestbedConfig
+from neatctl.core.control.scaling import MAX_REPLICAS
+from neatctl.nic.impair import parse_impairment
+
+DEFAULT_NAME = "neat"
+CHANNELS = ("ring", "zmq")
+TRANSPORTS = ("ipc", "inproc")
+
+
+class BadSetting(ValueError):
+    """A setting that cannot be; the message says where it stands and what is allowed."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings of `up`; the keys of its TOML file."""
+
+    name: str = DEFAULT_NAME
+    replicas: int = 2
+    web: str = ""
+    """The directory to serve; "" for the built-in site."""
+    address: str = "10.77.0.2/24"
+    channel: str = "ring"
+    transport: str = "ipc"
+    impair: str = ""
+    seed: int = 0
+
+
+def settings_from(options: dict[str, Any], file: Path | None) -> Settings:
+    """The settings by options (None: not given; the environment is among them), then by `file`, then by default."""
+    values: dict[str, Any] = {}
+    where: dict[str, str] = {}
+    if file is not None:
+        text = _read(file)
+        values = _parse(file, text)
+        where = {key: f"{file}:{_line_of(key, text)}: {key}" for key in values}
+    given = {key: value for key, value in options.items() if value is not None}
+    where |= {key: f"--{key}" for key in given}
+    for key in values:
+        if key not in Settings.__struct_fields__:
+            known = ", ".join(Settings.__struct_fields__)
+            raise BadSetting(f"{where[key]}: there is no such setting; there are {known}")
+    settings = Settings()
+    for key, value in (values | given).items():
+        try:
+            settings = msgspec.convert(msgspec.to_builtins(settings) | {key: value}, Settings)
+            check(settings, key)
+        except (msgspec.ValidationError, ValueError) as error:
+            reason = re.sub(r" - at `\$\.\w+`$", "", str(error))
+            raise BadSetting(f"{where[key]}: {reason}") from None
+    return settings
+
+
+def check(settings: Settings, key: str) -> None:
+    """ValueError if the setting of this name cannot be."""
+    value = getattr(settings, key)
+    if key == "replicas" and not 1 <= value <= MAX_REPLICAS:
+        raise ValueError(f"the number of replicas is 1 to {MAX_REPLICAS}, not {value}")
+    if key == "channel" and value not in CHANNELS:
+        raise ValueError(f"a channel is {' or '.join(CHANNELS)}, not {value!r}")
+    if key == "transport" and value not in TRANSPORTS:
+        raise ValueError(f"a transport is {' or '.join(TRANSPORTS)}, not {value!r}")
+    if key == "impair":
+        parse_impairment(value)
+    if key == "web" and value and not Path(value).is_dir():
+        raise ValueError(f"{value} is no directory")
+    if key == "address":
+        addresses(value)
+    if key == "seed" and not 0 <= value < 1 << 63:
+        raise ValueError("a seed is 0 to 2^63 - 1")
+
+
+def addresses(cidr: str) -> tuple[str, str, int]:
+    """The appliance's address, the clients' (the first of the network that is not the appliance's), prefix length."""
+    try:
+        interface = ipaddress.IPv4Interface(cidr)
+    except ValueError:
+        raise ValueError(f"an address is written like 10.77.0.2/24, not {cidr!r}") from None
+    network = interface.network
+    if network.prefixlen > 30 or network.prefixlen < 8 or "/" not in cidr:
+        raise ValueError(f"the network of {cidr} must have a prefix length of 8 to 30")
+    unusable = interface.ip.is_multicast or interface.ip.is_loopback or interface.ip.is_unspecified
+    if unusable or interface.ip in {network.network_address, network.broadcast_address}:
+        raise ValueError(f"{interface.ip} is no address of a host in {network}")
+    client = next(host for host in network.hosts() if host != interface.ip)
+    return str(interface.ip), str(client), network.prefixlen
+
+
+def testbed_config(settings: Settings, run_directory: str) -> TestbedConfig:
+    """The configuration of the supervisor, with the secrets of this boot."""
+    address, client_address, prefix_length = addresses(settings.address)
+    return TestbedConfig(
+        name=settings.name,
+        run_directory=run_directory,
+        replicas=settings.replicas,
+        transport=settings.transport,
+        channel=settings.channel,
+        address=address,
+        prefix_length=prefix_length,
+        client_address=client_address,
+        mac=b"\x02" + os.urandom(5),
+        isn_key=os.urandom(16),
+        rss_key=os.urandom(40),
+        web=str(Path(settings.web).resolve()) if settings.web else "",
+        impair=settings.impair,
+        seed=settings.seed,
+    )
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{file}: {getattr(error, 'strerror', None) or 'is not UTF-8'}") from None
+
+
+def _parse(file: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        line = f":{at[1]}" if at else ""
+        raise BadSetting(f"{file}{line}: {re.sub(r' [(]at .*', '', str(error))}") from None
+
+
+def _line_of(key: str, text: str) -> int:
+    """The line on which a key of the top level or a table of its name begins."""
+    pattern = re.compile(rf"\s*(?:\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[=\].]")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
