@@ -42,7 +42,7 @@ class Rss:
                     words.put32h(base + 4 * value, words.get32h(base + 4 * (value ^ lowest)) ^ one)
 
     def hash(self, memory: Memory, at: int, octets: int) -> int:
-        """The hash (32 bits) of 8, 12, 32 or 36 octets: source and destination address[, source and destination port]."""
+        """The hash (32 bits) of 8, 12, 32 or 36 octets: source and destination addresses, and ports if any."""
         words = self._words
         value = 0
         base = 0

@@ -107,13 +107,13 @@ class Tracking:
         octets = 36 if kind == _TCP6 else 12
         slot = ((hashed * _SPREAD & _MASK32) * self.slots >> 32) * _SLOT
         for _ in range(_MAX_PROBES):
-            if memory.get32h(slot) == hashed:
-                if (
-                    memory.get8(slot + _KIND_AT) & _KIND_MASK == kind
-                    and memory.equal(slot + _KEY_AT, key, 0, octets)
-                    and memory.get8(slot + _STATE_AT) != _FREE
-                ):
-                    return slot
+            if (
+                memory.get32h(slot) == hashed
+                and memory.get8(slot + _KIND_AT) & _KIND_MASK == kind
+                and memory.equal(slot + _KEY_AT, key, 0, octets)
+                and memory.get8(slot + _STATE_AT) != _FREE
+            ):
+                return slot
             if memory.get8(slot + _STATE_AT) == _FREE:
                 return -1
             slot += _SLOT
