@@ -1,0 +1,84 @@
+"""The driver process: takes the NIC's descriptor and the supervisor's messages, and lets the loop turn the driver.
+
+The one module of the NIC that opens channels and talks to the supervisor (ARCHITECTURE.md, Processes). A fault of a
+replica's queue is told to the supervisor; a fault of our own ends the process, which is started again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from neatctl.core.channel.endpoint import open_consumer, open_producer
+from neatctl.core.channel.face import Consumer, PeerFault, Producer
+from neatctl.core.control.config import DriverConfig
+from neatctl.core.control.messages import Inject, Message, PeerFaulted, Queue, Queues
+from neatctl.nic.counters import Counters
+from neatctl.nic.devices.face import Device
+from neatctl.nic.devices.tap import Tap
+from neatctl.nic.driver import Driver, Events
+from neatctl.nic.impair import Impairment
+from neatctl.nic.rss import Rss
+from neatctl.nic.steering import Steering
+from neatctl.nic.tracking import Tracking
+
+if TYPE_CHECKING:
+    from neatctl.core.process.child import Child
+
+
+class DriverProcess(Events):
+    """A driver and what connects it to the world."""
+
+    def __init__(self, config: DriverConfig, child: Child, device: Device) -> None:
+        self._config = config
+        self._child = child
+        self._kind = "zmq-inproc" if config.channel == "zmq" and config.transport == "inproc" else config.channel
+        steering = Steering(Rss(config.rss_key), Tracking(config.flows, config.time_wait_us), Counters(), config.mac)
+        impairment = Impairment(config.impair, config.seed)
+        self.driver = Driver(device, steering, self._open_pair, impairment, config.index, self)
+
+    def hear(self, message: Message) -> None:
+        """A message of the supervisor; Stop is the child's business."""
+        if isinstance(message, Queues):
+            self.driver.set_queues(message.queues)
+        elif isinstance(message, Inject):
+            self.driver.inject = message.kind
+
+    def _open_pair(self, queue: Queue) -> tuple[Producer, Consumer]:
+        producer = open_producer(self._kind, queue.to_replica, queue.generation, queue.doorbell)
+        try:
+            consumer = open_consumer(self._kind, queue.to_driver, queue.generation, queue.doorbell)
+        except (OSError, PeerFault):
+            producer.close()
+            raise
+        return producer, consumer
+
+    def faulted(self, replica: int, generation: int, reason: str) -> None:
+        config = self._config
+        self._child.send(PeerFaulted("driver", config.index, config.generation, "replica", replica, generation, reason))
+
+    def reading(self) -> None:
+        # Not before: a device that is not read stays readable, and nobody could sleep.
+        self._child.loop.watch(self.driver.device.fileno(), _look)
+
+    def opened(self, consumer: Consumer) -> None:
+        self._child.loop.watch_consumer(consumer)
+
+    def closing(self, consumer: Consumer) -> None:
+        self._child.loop.forget_consumer(consumer)
+
+
+def _look() -> None:
+    """Nothing to do at a wake-up: the next turn reads the device."""
+
+
+def start(config: DriverConfig, child: Child) -> None:
+    """Be the driver of one NIC until told to stop."""
+    device = Tap(child.receive_descriptor())
+    process = DriverProcess(config, child, device)
+    driver = process.driver
+    child.on_message = process.hear
+    child.counters = driver.read_counters
+    child.gauges = driver.read_gauges
+    child.announce("driver", config.index, config.generation)
+    child.run(driver, config.spin_turns)
+    device.close()
