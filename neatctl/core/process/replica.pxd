@@ -1,0 +1,39 @@
+import cython
+
+from neatctl.core.channel.face cimport Consumer, Producer
+from neatctl.core.process.loop cimport Work
+from neatctl.core.stack cimport Stack
+from neatctl.core.tcp.layer cimport TcpLayer
+
+cdef long long _BURST
+
+
+cdef class Application:
+    cdef readonly long long app
+    cdef readonly Consumer commands
+    cdef readonly Producer events
+
+
+cdef class Replica(Work):
+    cdef readonly object config
+    cdef readonly Stack stack
+    cdef object _child
+    cdef str _fault
+    cdef Consumer _rx
+    cdef Producer _tx
+    cdef long long _driver_generation
+    cdef list _applications
+    cdef dict _links
+    cdef dict _subsockets
+    cdef object _syscall
+    @cython.locals(done=cython.longlong, stack=Stack, application=Application, due=cython.longlong)
+    cpdef long long turn(self, long long now) except? -1
+    @cython.locals(rx=Consumer, count=cython.longlong, octets=cython.longlong)
+    cdef long long _receive(self, long long now) except -1
+    @cython.locals(commands=Consumer, tcp=TcpLayer, count=cython.longlong, octets=cython.longlong)
+    cdef long long _obey(self, Application application, long long now) except -1
+    @cython.locals(quiet=cython.bint, application=Application)
+    cpdef bint arm(self) except? -1
+    @cython.locals(application=Application)
+    cpdef disarm(self)
+    cpdef long long deadline(self) except? -2

@@ -1,0 +1,280 @@
+"""A replica's process: the stack between one NIC queue pair and a channel pair to each application.
+
+Replicas never talk to each other: what a replica sees is its queue, its applications' rings and two control
+conversations (supervisor, SYSCALL server). A bad record is the fault of whoever wrote it: that link is given up and
+reported, the rest goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import msgspec
+import zmq
+
+from neatctl.core.channel import endpoint
+from neatctl.core.channel.face import Consumer, PeerFault, Producer
+from neatctl.core.control.config import ReplicaConfig
+from neatctl.core.control.messages import (
+    AppLink,
+    Attach,
+    Inject,
+    PeerFaulted,
+    ReplicaHello,
+    Setup,
+    SetupDone,
+    ToChild,
+    encode,
+    from_syscall,
+)
+from neatctl.core.ip.output import address_octets
+from neatctl.core.native import now_us
+from neatctl.core.process.child import Child, InjectedFault
+from neatctl.core.process.loop import Work
+from neatctl.core.stack import Stack
+
+_BURST = 64
+_MAX_MESSAGE_OCTETS = 1 << 20
+
+
+class Application:
+    """One application's channels, as this replica sees them."""
+
+    def __init__(self, app: int, commands: Consumer, events: Producer) -> None:
+        self.app = app
+        self.commands = commands
+        self.events = events
+
+
+class Replica(Work):
+    """The work of one incarnation of a replica."""
+
+    def __init__(self, config: ReplicaConfig, child: Child) -> None:
+        self.config = config
+        self.stack = Stack(config)
+        self._child = child
+        self._fault = ""
+        self._rx: Consumer | None = None
+        self._tx: Producer | None = None
+        self._driver_generation = 0
+        self._applications: list[Application] = []
+        self._links: dict[int, AppLink] = {}
+        self._subsockets: dict[int, tuple[int, str, int, int]] = {}
+        self._syscall: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+        self._syscall.setsockopt(zmq.IDENTITY, f"replica.{config.index}.{config.generation}".encode())
+        self._syscall.setsockopt(zmq.LINGER, 0)
+        self._syscall.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE_OCTETS)
+        self._syscall.connect(f"{config.transport}://{config.run_directory}/syscall")
+        self._syscall.send(encode(ReplicaHello(config.index, config.generation)))
+
+    # ---- the packet path ----
+    def turn(self, now: int) -> int:
+        if self._fault:
+            self._fail()
+        done = 0
+        stack = self.stack
+        if self._rx is not None:
+            done = self._receive(now)
+        for application in self._applications:
+            done += self._obey(application, now)
+        due = stack.deadline()
+        if 0 <= due <= now:
+            stack.expire(now)
+        done += stack.transmit(now)
+        if self._tx is not None:
+            self._tx.flush()
+        for application in self._applications:
+            application.events.flush()
+        return done
+
+    def _receive(self, now: int) -> int:
+        """A burst from the NIC queue."""
+        rx = self._rx
+        count = 0
+        try:
+            while count < _BURST:
+                octets = rx.peek()
+                if octets < 0:
+                    break
+                self.stack.receive(rx.memory, rx.at, octets, now)
+                rx.release()
+                count += 1
+        except PeerFault as fault:
+            self._driver_faulted(fault)
+            return count
+        if count:
+            rx.flush()
+        return count
+
+    def _obey(self, application: Application, now: int) -> int:
+        """A burst of socket records of one application."""
+        commands = application.commands
+        tcp = self.stack.tcp
+        count = 0
+        try:
+            while count < _BURST:
+                octets = commands.peek()
+                if octets < 0:
+                    break
+                tcp.command(application.app, commands.memory, commands.at, octets, now)
+                commands.release()
+                count += 1
+        except PeerFault as fault:
+            self._application_faulted(application, fault, now)
+            return count
+        if count:
+            commands.flush()
+        return count
+
+    def arm(self) -> bool:
+        quiet = self._rx is None or self._rx.arm()
+        for application in self._applications:
+            if not application.commands.arm():
+                quiet = False
+        return quiet
+
+    def disarm(self) -> None:
+        if self._rx is not None:
+            self._rx.disarm()
+        for application in self._applications:
+            application.commands.disarm()
+
+    def deadline(self) -> int:
+        return self.stack.deadline()
+
+    def _fail(self) -> None:
+        """The injected fault, from the packet path."""
+        kind, self._fault = self._fault, ""
+        while kind == "spin":
+            pass
+        raise InjectedFault(kind)
+
+    # ---- faults of others ----
+    def _driver_faulted(self, fault: PeerFault) -> None:
+        config = self.config
+        self._detach()
+        self._child.send(
+            PeerFaulted("replica", config.index, config.generation, "driver", 0, self._driver_generation, fault.reason)
+        )
+
+    def _application_faulted(self, application: Application, fault: PeerFault, now: int) -> None:
+        config = self.config
+        self._drop(application.app, now)
+        self._child.send(
+            PeerFaulted("replica", config.index, config.generation, "application", application.app, 0, fault.reason)
+        )
+
+    # ---- links ----
+    def attach(self, attach: Attach) -> None:
+        """Use a new queue pair; the flows that live here are told to the driver."""
+        self._detach()
+        kind, generation = self.config.channel, self.config.generation
+        self._driver_generation = attach.driver_generation
+        self._rx = endpoint.open_consumer(kind, attach.to_replica, generation, attach.doorbell)
+        self._tx = endpoint.open_producer(kind, attach.to_driver, generation, attach.doorbell)
+        self._child.loop.watch_consumer(self._rx)
+        self.stack.attach_nic(self._tx)
+        self._tx.flush()
+
+    def _detach(self) -> None:
+        if self._rx is not None and self._tx is not None:
+            self._child.loop.forget_consumer(self._rx)
+            self.stack.output.attach(None)
+            self._rx.close()
+            self._tx.close()
+        self._rx = self._tx = None
+
+    def set_up(self, setup: Setup, now: int) -> None:
+        """Have these applications and subsockets, and no others."""
+        wanted = {link.app: link for link in setup.apps}
+        for app in [app for app, link in self._links.items() if wanted.get(app) != link]:
+            self._drop(app, now)
+        for app, link in wanted.items():
+            if app not in self._links:
+                self._link(link)
+        subsockets = {
+            subsocket.listener: (subsocket.app, subsocket.address, subsocket.port, subsocket.backlog)
+            for subsocket in setup.subsockets
+            if subsocket.app in self._links
+        }
+        for listener in [kept for kept, what in self._subsockets.items() if subsockets.get(kept) != what]:
+            del self._subsockets[listener]
+            self.stack.tcp.unlisten(listener, now)
+        for listener, (app, address, port, backlog) in subsockets.items():
+            if listener not in self._subsockets:
+                self._subsockets[listener] = (app, address, port, backlog)
+                self.stack.tcp.listen(listener, app, address_octets(address) if address else b"", port, backlog)
+        self._answer(SetupDone(self.config.index, self.config.generation, setup.serial))
+
+    def _link(self, link: AppLink) -> None:
+        """Open the channels to an application; one that is gone already will be gone from the next Setup too."""
+        kind, generation = self.config.channel, self.config.generation
+        try:
+            commands = endpoint.open_consumer(kind, link.to_replica, generation, link.doorbell)
+            events = endpoint.open_producer(kind, link.to_app, generation, link.doorbell)
+        except FileNotFoundError:
+            return
+        self._links[link.app] = link
+        self._applications.append(Application(link.app, commands, events))
+        self._child.loop.watch_consumer(commands)
+        self.stack.tcp.attach(link.app, events)
+
+    def _drop(self, app: int, now: int) -> None:
+        """An application is gone: its connections are reset, its subsockets closed."""
+        self._links.pop(app, None)
+        self._subsockets = {k: what for k, what in self._subsockets.items() if what[0] != app}
+        self.stack.tcp.detach(app, now)
+        for application in self._applications:
+            if application.app == app:
+                self._child.loop.forget_consumer(application.commands)
+                application.commands.close()
+                application.events.close()
+        self._applications = [kept for kept in self._applications if kept.app != app]
+
+    # ---- control ----
+    def on_message(self, message: ToChild) -> None:
+        """From the supervisor."""
+        if isinstance(message, Attach):
+            self.attach(message)
+        elif isinstance(message, Inject):
+            self._fault = message.kind
+
+    def hear_syscall(self) -> None:
+        """All messages of the SYSCALL server; the last Setup holds."""
+        while True:
+            try:
+                octets = self._syscall.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            with contextlib.suppress(msgspec.DecodeError):
+                message = from_syscall.decode(octets)
+                if isinstance(message, Setup):
+                    self.set_up(message, now_us())
+
+    def _answer(self, message: SetupDone) -> None:
+        with contextlib.suppress(zmq.Again):
+            self._syscall.send(encode(message), zmq.NOBLOCK)
+
+    def syscall_fd(self) -> int:
+        """What the loop watches for the SYSCALL server's messages."""
+        fd: int = self._syscall.getsockopt(zmq.FD)
+        return fd
+
+    def counters(self) -> dict[str, int]:
+        """Totals since the start."""
+        return self.stack.counters.as_dict() | self.stack.tcp.counters.as_dict()
+
+    def gauges(self) -> dict[str, int]:
+        """What is now."""
+        return {"connections": self.stack.tcp.connections, "listeners": len(self._subsockets)}
+
+
+def start(config: ReplicaConfig, child: Child) -> None:
+    """Become a replica, to the end of the process."""
+    replica = Replica(config, child)
+    child.on_message = replica.on_message
+    child.counters = replica.counters
+    child.gauges = replica.gauges
+    child.watch(replica.syscall_fd(), replica.hear_syscall)
+    child.announce("replica", config.index, config.generation)
+    child.run(replica, config.spin_turns)
