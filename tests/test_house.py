@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "neatctl.apps": ("neatctl.core.sockets", "neatctl.core.process.child", "neatctl.core.process.heartbeat"),
     "neatctl.core": ("neatctl.core",),
+    "neatctl.testbed": ("neatctl.core", "neatctl.nic", "neatctl.apps"),
     "neatctl.cli": ("neatctl",),
 }
 # Parts that compute and nothing else, with what each may have of the modules below all the same.
@@ -79,7 +80,7 @@ IMPURE = {
     "select", "selectors", "shutil", "signal", "socket", "subprocess", "tempfile", "threading", "time", "zmq",
 }  # fmt: skip
 IMPURE_NATIVE = {"now_us", "yield_cpu"}
-READ_ENVIRONMENT = ("neatctl.cli", "neatctl.core.supervisor", "neatctl.core.process.run_directory")
+READ_ENVIRONMENT = ("neatctl.cli", "neatctl.testbed", "neatctl.core.supervisor", "neatctl.core.process.run_directory")
 
 
 def module_of(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from neatctl.core.ip.counters import SENTENCES as IP
 from neatctl.core.tcp.counters import SENTENCES as TCP
 from neatctl.nic.counters import DECLARED as NIC
 
@@ -32,6 +33,7 @@ def page() -> str:
         [
             OPENING,
             section("Driver", "neatctl/nic/counters.py", dict(NIC.values())),
+            section("Replica: IP", "neatctl/core/ip/counters.py", {f"ip_{name}": text for name, text in IP.items()}),
             section("Replica: TCP", "neatctl/core/tcp/counters.py", {f"tcp_{name}": text for name, text in TCP.items()}),
         ]
     )
