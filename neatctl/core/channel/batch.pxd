@@ -4,11 +4,11 @@ from neatctl.core.native cimport Memory
 from neatctl.core.channel.doorbell cimport Ringer
 from neatctl.core.channel.face cimport Consumer, Producer
 
-cdef long long _BATCH_OCTETS, _MAX_RECORD, _MESSAGE_OCTETS, _HEADER, _LENGTH_MASK, _GENERATION_MASK, _ROOM_EVERY, _POLLIN
+cdef long long _BATCH_OCTETS, _MAX_RECORD, _MESSAGE_OCTETS, _HEADER, _LENGTH_MASK, _GENERATION_MASK, _ROOM_EVERY, _POLLIN, _POLLOUT
 
 
 cdef class BatchProducer(Producer):
-    cdef object _socket, _batch
+    cdef object _socket, _look, _batch
     cdef long long _stamp, _used, _reserved
     cpdef long long reserve(self, long long octets) except? -2
     cpdef commit(self, long long octets)

@@ -36,6 +36,7 @@ _ROOM_EVERY = HIGH_WATER // 2
 _RECONNECT_MS = 10
 _EVENTS = int(zmq.EVENTS)
 _POLLIN = int(zmq.POLLIN)
+_POLLOUT = int(zmq.POLLOUT)
 _NOBLOCK = int(zmq.NOBLOCK)
 
 
@@ -50,6 +51,7 @@ class BatchProducer(Producer):
         self._used = 0
         self._reserved = -1
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH)
+        self._look = cast("Callable[[int], int]", self._socket.get)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
         self._socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
@@ -80,7 +82,10 @@ class BatchProducer(Producer):
             # Copied: a send without copy over inproc can deadlock with the collector of the other thread.
             self._socket.send(self._batch[: self._used], _NOBLOCK)
         except zmq.Again:
-            return
+            # A send without waiting looks for room once a millisecond only; the events are looked up always.
+            if not self._look(_EVENTS) & _POLLOUT:
+                return
+            self._socket.send(self._batch[: self._used], _NOBLOCK)
         self._used = 0
 
     def want_room(self) -> None:

@@ -122,7 +122,7 @@ def test_a_message_that_breaks_the_format_is_a_fault_of_the_peer(message: bytes,
 def test_a_message_over_ipc_that_is_too_long_never_arrives(tmp_path: Path) -> None:
     path = f"ipc://{tmp_path}/s"
     consumer = BatchConsumer(path, GENERATION, Ringer(""))
-    context = zmq.Context.instance()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
     senders: list[zmq.Socket[bytes]] = [context.socket(zmq.PUSH), context.socket(zmq.PUSH)]
     for sender, message in zip(senders, (bytes(MESSAGE_OCTETS + 8), record(b"fits")), strict=True):
         sender.connect(path)

@@ -1,0 +1,163 @@
+"""Memory, the same in both of its twins: bounds, widths, orders, the checksum's sum, and descriptors."""
+
+from __future__ import annotations
+
+import importlib.util
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neatctl.core import native
+from neatctl.core.native import Memory
+
+
+def plain_twin() -> ModuleType:
+    """native.py itself, whichever of the two the package runs."""
+    source = Path(native.__file__).parent / "native.py"
+    spec = importlib.util.spec_from_file_location("plain_native", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PLAIN = plain_twin()
+TWINS = pytest.mark.parametrize("made", [Memory, PLAIN.Memory], ids=["imported", "plain"])
+SIZE = 48
+places = st.integers(-9, SIZE + 9)
+counts = st.integers(-2, SIZE + 9)
+values = st.integers(-(1 << 33), 1 << 33) | st.sampled_from([0, 1, -1, 0xFF, 0xFFFF, 0xFFFFFFFF, 1 << 31])
+words = st.integers(-(1 << 63), (1 << 63) - 1)
+octets = st.binary(max_size=SIZE + 4)
+calls = st.one_of(
+    st.tuples(st.sampled_from(["get8", "get16", "get32", "get16h", "get32h"]), places),
+    st.tuples(st.sampled_from(["put8", "put16", "put32", "put16h", "put32h"]), places, values),
+    st.tuples(st.just("load64"), st.integers(-2, SIZE // 8 + 1).map(lambda word: 8 * word)),
+    st.tuples(st.just("store64"), st.integers(-2, SIZE // 8 + 1).map(lambda word: 8 * word), words),
+    st.tuples(st.just("put"), places, octets),
+    st.tuples(st.just("put_part"), places, octets, st.integers(-2, SIZE), counts),
+    st.tuples(st.just("put_part"), places, octets, st.sampled_from([(1 << 63) - 1, 1 << 62]), counts),
+    st.tuples(st.just("fill"), places, counts, st.integers(-256, 512)),
+    st.tuples(st.just("bytes"), places, counts),
+    st.tuples(st.just("sum"), places, counts, st.integers(0, 0xFFFFFFFF)),
+    st.tuples(st.just("copy"), places, places, counts),
+    st.tuples(st.just("equal"), places, places, counts),
+)
+
+
+def outcome(memory: Any, call: tuple[Any, ...]) -> object:
+    """What a call returns, or the error's class; writes return nothing in either twin."""
+    name, *arguments = call
+    if name in {"copy", "equal"}:
+        arguments.insert(1, memory)
+    try:
+        result = getattr(memory, name)(*arguments)
+    except IndexError:
+        return IndexError
+    return result if name.startswith(("get", "load", "bytes", "sum", "equal")) else None
+
+
+@settings(deadline=None, max_examples=400)
+@given(content=st.binary(min_size=SIZE, max_size=SIZE), plan=st.lists(calls, max_size=20), writable=st.booleans())
+def test_both_twins_do_the_same(content: bytes, plan: list[tuple[Any, ...]], writable: bool) -> None:
+    first: bytes | bytearray = bytearray(content) if writable else content
+    second: bytes | bytearray = bytearray(content) if writable else bytes(content)
+    imported, plain = Memory(first), PLAIN.Memory(second)
+    for call in plan:
+        assert outcome(imported, call) == outcome(plain, call), call
+    assert first == second
+    if not writable:
+        assert first == content
+
+
+@TWINS
+def test_the_order_of_octets_is_the_networks_unless_the_name_says_host(made: Any) -> None:
+    memory = made(bytearray(16))
+    memory.put32(0, 0x01020304)
+    memory.put16(4, 0x0506)
+    memory.put8(6, 0x107)
+    assert memory.bytes(0, 7) == bytes([1, 2, 3, 4, 5, 6, 7])
+    assert memory.get32(0) == 0x01020304
+    assert memory.get16(1) == 0x0203
+    memory.put32h(8, 0xFFFFFFFE)
+    assert memory.get32h(8) == 0xFFFFFFFE
+    assert memory.get16h(8) == memory.get32h(8) & 0xFFFF
+
+
+@TWINS
+@given(content=st.binary(max_size=200) | st.integers(0, 300).map(lambda n: b"\xff" * n), start=st.integers(0, 0xFFFF))
+def test_the_sum_is_that_of_rfc_1071(made: Any, content: bytes, start: int) -> None:
+    expected = start
+    for at in range(0, len(content), 2):
+        expected += content[at] << 8 | (content[at + 1] if at + 1 < len(content) else 0)
+    while expected >> 16:
+        expected = (expected & 0xFFFF) + (expected >> 16)
+    shifted = made(b"\x55" + content)
+    assert shifted.sum(1, len(content), start) == expected
+
+
+@TWINS
+def test_nothing_can_be_reached_after_the_release(made: Callable[[Any], Memory]) -> None:
+    buffer = mmap.mmap(-1, 4096)
+    memory = made(buffer)
+    memory.put8(0, 1)
+    memory.release()
+    memory.release()
+    assert len(memory) == 0
+    assert memory.bytes(0, 0) == b""
+    for reach in (lambda: memory.get8(0), lambda: memory.put8(0, 1), lambda: memory.put(0, b"x")):
+        with pytest.raises(IndexError):
+            reach()
+    buffer.close()
+
+
+@TWINS
+def test_copies_may_overlap(made: Any) -> None:
+    memory = made(bytearray(b"abcdefgh"))
+    memory.copy(2, memory, 0, 6)
+    assert memory.bytes(0, 8) == b"ababcdef"
+    memory.copy(0, memory, 1, 7)
+    assert memory.bytes(0, 8) == b"babcdeff"
+
+
+@TWINS
+def test_descriptors_are_read_and_written_in_place(made: Any) -> None:
+    reading, writing = os.pipe2(os.O_NONBLOCK)
+    try:
+        memory = made(bytearray(b"....octets.."))
+        assert memory.read_fd(reading, 0, 4) == -1
+        assert memory.write_fd(writing, 4, 6) == 6
+        assert memory.read_fd(reading, 0, 4) == 4
+        assert memory.read_fd(reading, 6, 6) == 2
+        assert memory.bytes(0, 12) == b"octeocts" + b"ts.."
+        with pytest.raises(IndexError):
+            memory.read_fd(reading, 8, 5)
+        full = made(bytearray(1 << 17))
+        assert 0 < full.write_fd(writing, 0, 1 << 17) < 1 << 17
+        assert full.write_fd(writing, 0, 1) == -1
+        os.close(writing)
+        writing = -1
+        while full.read_fd(reading, 0, 1 << 17):
+            pass
+    finally:
+        os.close(reading)
+        if writing >= 0:
+            os.close(writing)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        memory.read_fd(reading, 0, 1)
+
+
+@pytest.mark.parametrize("twin", [native, PLAIN], ids=["imported", "plain"])
+def test_the_clock_goes_on(twin: Any) -> None:
+    before = twin.now_us()
+    twin.fence()
+    twin.yield_cpu()
+    assert twin.now_us() >= before
