@@ -22,9 +22,9 @@ A name with `drop` in it says why frames or segments were not delivered: each is
 """
 
 
-def section(title: str, where: str, rows: dict[str, str]) -> str:
+def section(title: str, where: str, prefix: str, rows: dict[str, str]) -> str:
     lines = [f"## {title}", f"Declared in `{where}`.", "", "| counter | meaning |", "|---|---|"]
-    return "\n".join([*lines, *(f"| `{name}` | {sentence} |" for name, sentence in rows.items())]) + "\n"
+    return "\n".join([*lines, *(f"| `{prefix}{name}` | {sentence} |" for name, sentence in rows.items())]) + "\n"
 
 
 def page() -> str:
@@ -32,9 +32,9 @@ def page() -> str:
     return "\n".join(
         [
             OPENING,
-            section("Driver", "neatctl/nic/counters.py", dict(NIC.values())),
-            section("Replica: IP", "neatctl/core/ip/counters.py", {f"ip_{name}": text for name, text in IP.items()}),
-            section("Replica: TCP", "neatctl/core/tcp/counters.py", {f"tcp_{name}": text for name, text in TCP.items()}),
+            section("Driver", "neatctl/nic/counters.py", "", dict(NIC.values())),
+            section("Replica: IP", "neatctl/core/ip/counters.py", "ip_", IP),
+            section("Replica: TCP", "neatctl/core/tcp/counters.py", "tcp_", TCP),
         ]
     )
 
