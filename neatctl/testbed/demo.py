@@ -81,7 +81,8 @@ def _fetch(address: str, path: str, say: bool) -> bool:
     """A real client asks for a page."""
     url = f"http://{address}{path}"
     if shutil.which("curl"):
-        argv = ["curl", "-sS", "--fail", "--max-time", "5", "-o", "/dev/null", "-w", "%{http_code} %{size_download}", url]
+        what = "%{http_code}, %{size_download} octets"
+        argv = ["curl", "-sS", "--fail", "--max-time", "5", "-o", "/dev/null", "-w", what, url]
     else:
         code = f"import urllib.request as u; r = u.urlopen({url!r}, timeout=5); print(r.status, len(r.read()))"
         argv = [sys.executable, "-c", code]
@@ -158,7 +159,7 @@ def _show(seen: Observed) -> bool:
     )
     print(f"Requests per 100 ms, the kill marked:  {_curve(load['requests_per_100_ms'], seen.killed_at_s)}")
     print(
-        f"{load['requests']:,} requests answered ({load['requests_per_s']:,.0f}/s by one Python client), {wrong} wrong; "
+        f"{load['requests']:,} requests answered ({load['requests_per_s']:,.0f}/s, one Python client), {wrong} wrong; "
         f"{load['broken_connections']} of {load['connections']} connections broke, "
         f"{load['unbroken_connections']} never noticed; up after {seen.up_s:.2f} s"
     )
