@@ -2,7 +2,6 @@ import cython
 
 from neatctl.apps.web.http cimport Connection, Service
 from neatctl.apps.web.network cimport Network
-from neatctl.core.native cimport now_us
 
 cdef long long _HOOK_US, _OPEN, _CLOSING, _LINGERING, _READABLE, _WRITABLE, _BROKEN
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from neatctl.apps.web.http import CLOSING, LINGERING, OPEN, Connection, Service
 from neatctl.apps.web.network import FAILED, HUNG_UP, READABLE, WRITABLE, Network
-from neatctl.core.native import now_us
 
 HOOK_US = 50_000
 """How often `on_turn` is called, at least every twice that."""
@@ -64,13 +63,13 @@ class Server:
     def run(self, on_turn: Callable[[int], None]) -> None:
         """Serve until drained. `on_turn(now)` is called at least every 100 ms: heartbeats, signals."""
         hook_at = 0
-        now = now_us()
+        now = time.monotonic_ns() // 1000
         while not self.done():
             if now >= hook_at:
                 on_turn(now)
                 hook_at = now + _HOOK_US
             ready = self.network.poll(hook_at - now)
-            now = now_us()
+            now = time.monotonic_ns() // 1000
             self.turn(ready, now)
 
     def turn(self, ready: list[tuple[Any, int]], now: int) -> None:

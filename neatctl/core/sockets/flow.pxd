@@ -28,6 +28,7 @@ cdef class Flow(Watched):
     @cython.locals(sent=cython.longlong, part=cython.longlong)
     cpdef long long send(self, bytes data, Memory source, long long start, long long octets) except? -1
     cpdef shut_down(self)
+    cpdef set_nodelay(self, bint on)
     cpdef close(self, bint abort)
 
 

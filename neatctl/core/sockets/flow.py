@@ -10,7 +10,18 @@ from __future__ import annotations
 
 import os
 
-from neatctl.core.channel.records import ABORT, CLOSE, CONSUMED, MAX_SEND, SHUT, TAKEN, THEN_CLOSE, THEN_SHUT
+from neatctl.core.channel.records import (
+    ABORT,
+    CLOSE,
+    CONSUMED,
+    MAX_SEND,
+    NODELAY,
+    OPTION,
+    SHUT,
+    TAKEN,
+    THEN_CLOSE,
+    THEN_SHUT,
+)
 from neatctl.core.native import Memory
 from neatctl.core.sockets.outlet import Outlet
 from neatctl.core.sockets.readiness import POLLERR, POLLHUP, POLLIN, POLLOUT, Watched
@@ -171,6 +182,11 @@ class Flow(Watched):
         if not self.outlet.mark(self.ident, THEN_SHUT):
             self.outlet.post(SHUT, self.ident, 0, 0)
         self.wake()
+
+    def set_nodelay(self, on: bool) -> None:
+        """Turn Nagle's algorithm off, or on again."""
+        if not self.failed:
+            self.outlet.post(OPTION, self.ident, NODELAY, int(on))
 
     def close(self, abort: bool) -> None:
         """Be done with the connection: in order, or by a reset."""

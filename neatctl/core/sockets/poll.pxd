@@ -1,7 +1,7 @@
 import cython
 
 from neatctl.core.native cimport now_us, yield_cpu
-from neatctl.core.sockets.readiness cimport Entry, collect
+from neatctl.core.sockets.readiness cimport Entry, Watched, collect
 from neatctl.core.sockets.stack cimport Stack
 from neatctl.core.sockets.stream cimport Socket
 
@@ -11,6 +11,8 @@ cdef class Poll:
     cdef list _ready
     cdef dict _descriptors
     cdef object _epoll
+    @cython.locals(entry=Entry)
+    cpdef Entry watch(self, Watched watched, long long events, object token)
     @cython.locals(entry=Entry)
     cpdef modify(self, what, long long events)
     @cython.locals(found=Entry)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from neatctl.core.native import now_us, yield_cpu
 from neatctl.core.sockets.flow import failure
-from neatctl.core.sockets.readiness import POLLIN, POLLOUT, Entry, collect
+from neatctl.core.sockets.readiness import POLLIN, POLLOUT, Entry, Watched, collect
 from neatctl.core.sockets.stack import Stack
 from neatctl.core.sockets.stream import Socket
 
@@ -42,14 +42,18 @@ class Poll:
         """
         token = what if data is None else data
         if isinstance(what, Socket):
-            watched = what.watched()
             if self._entry(what) is not None:
                 raise failure(errno.EEXIST)
-            entry = Entry(watched, token, events, self._ready)
-            watched.entries.append(entry)
-            entry.queue()
+            self.watch(what.watched(), events, token)
         else:
             self._register_descriptor(what, events, token)
+
+    def watch(self, watched: Watched, events: int, token: object) -> Entry:
+        """Register a connection or listening socket itself, once; its entry changes what is waited for."""
+        entry = Entry(watched, token, events, self._ready)
+        watched.entries.append(entry)
+        entry.queue()
+        return entry
 
     def _register_descriptor(self, what: HasFileno | int, events: int, token: object) -> None:
         if self._epoll is None:

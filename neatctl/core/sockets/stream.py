@@ -12,7 +12,6 @@ import io
 import socket as kernel
 from typing import TYPE_CHECKING
 
-from neatctl.core.channel.records import NODELAY, OPTION
 from neatctl.core.native import Memory, now_us
 from neatctl.core.sockets.flow import Flow, Listener, failure
 from neatctl.core.sockets.readiness import POLLIN, POLLOUT, Watched
@@ -314,8 +313,8 @@ class Socket:
 
     def _set_nodelay(self, on: bool) -> None:
         self._nodelay = on
-        if self.flow is not None and not self.flow.failed:
-            self.flow.outlet.post(OPTION, self.flow.ident, NODELAY, int(on))
+        if self.flow is not None:
+            self.flow.set_nodelay(on)
 
     def getpeername(self) -> tuple[str, int]:
         self._open()
