@@ -239,7 +239,9 @@ class Supervisor(Work):
             case a.SpawnApplication(number, component, index, generation):
                 served = ["--web", self.config.web] if self.config.web else []
                 module = f"neatctl.apps.{component}"
-                self._spawn(number, [module, self.config.run_directory, *served], f"{component}.{index}.{generation}")
+                linked = ["--transport", self.config.transport, "--channel", self._channel]
+                what = [module, self.config.run_directory, *linked, *served]
+                self._spawn(number, what, f"{component}.{index}.{generation}")
                 self._probe.begin(now_us())
 
     def _spawn(self, number: int, arguments: list[str], log_name: str) -> None:
