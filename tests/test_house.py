@@ -30,6 +30,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "neatctl.core.wire": ("neatctl.core.native",),
     "neatctl.core.channel": ("neatctl.core.native",),
     "neatctl.core.control": (),
+    # IP hands each segment to TCP by a call, and TCP hands its segments to ip.output: no module sees both ways.
+    "neatctl.core.ip.input": (
+        "neatctl.core.native",
+        "neatctl.core.wire",
+        "neatctl.core.channel",
+        "neatctl.core.control.config",
+        "neatctl.core.ip",
+        "neatctl.core.tcp.layer",
+    ),
     "neatctl.core.ip": (
         "neatctl.core.native",
         "neatctl.core.wire",
@@ -266,7 +275,7 @@ def test_the_readme_shows_every_verb() -> None:
     verbs = {path.stem.removeprefix("neatctl-") for path in (ROOT / "man").glob("neatctl-*.1")}
     readme = (ROOT / "README.md").read_text()
     assert verbs
-    assert not [verb for verb in verbs if not re.search(rf"`(?:neatctl )?{re.escape(verb)}\b", readme)]
+    assert not [verb for verb in verbs if not re.search(rf"neatctl {re.escape(verb)}\b", readme)]
 
 
 def test_man_pages_are_what_the_command_line_says() -> None:

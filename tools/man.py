@@ -25,6 +25,7 @@ EXIT_STATUS = [
     ("130", "Ended by Ctrl-C."),
 ]
 ENVIRONMENT = [
+    ("NEATCTL_NAME", "The testbed, where --name is not given. Other options have variables too, named beside them."),
     ("XDG_RUNTIME_DIR", "Where run directories are made without root: $XDG_RUNTIME_DIR/neatctl/NAME."),
     ("NEATCTL_PURE", "1 runs the plain Python sources even where the packet path was compiled."),
     ("NO_COLOR", "If set, nothing is coloured."),
