@@ -19,7 +19,7 @@ import msgspec
 
 from neatctl.core.control.events import Event
 from neatctl.core.process.run_directory import AlreadyRunning, RunDirectory
-from neatctl.testbed.settings import Settings, testbed_config
+from neatctl.testbed.settings import Settings, boot_config
 
 if TYPE_CHECKING:
     from neatctl.core.process.supervisor import Supervisor
@@ -63,7 +63,7 @@ def _hold(settings: Settings, run: RunDirectory, report: Callable[[Report], None
     from neatctl.testbed import network
 
     own_namespace = os.geteuid() != 0
-    config = testbed_config(settings, str(run.path))
+    config = boot_config(settings, str(run.path))
     problem = ""
     try:
         if own_namespace:

@@ -102,7 +102,7 @@ def addresses(cidr: str) -> tuple[str, str, int]:
     return str(interface.ip), str(client), network.prefixlen
 
 
-def testbed_config(settings: Settings, run_directory: str) -> TestbedConfig:
+def boot_config(settings: Settings, run_directory: str) -> TestbedConfig:
     """The configuration of the supervisor, with the secrets of this boot."""
     address, client_address, prefix_length = addresses(settings.address)
     return TestbedConfig(

@@ -39,7 +39,7 @@ class ProcessRecord(msgspec.Struct, frozen=True):
     component: str = ""
 
 
-class TestbedRecord(msgspec.Struct, frozen=True):
+class RunRecord(msgspec.Struct, frozen=True):
     """What is in testbed.json."""
 
     name: str
@@ -118,7 +118,7 @@ class RunDirectory:
         rings = self.path / "rings"
         return os.readlink(rings) if rings.is_symlink() else ""
 
-    def write_record(self, record: TestbedRecord) -> None:
+    def write_record(self, record: RunRecord) -> None:
         """Replace testbed.json in one step."""
         new = self.path / "testbed.json.new"
         new.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
@@ -164,10 +164,10 @@ class RunDirectory:
     def exists(self) -> bool:
         return self.path.is_dir()
 
-    def record(self) -> TestbedRecord | None:
+    def record(self) -> RunRecord | None:
         """What testbed.json says, or None if there is none that can be read."""
         try:
-            return msgspec.json.decode((self.path / "testbed.json").read_bytes(), type=TestbedRecord)
+            return msgspec.json.decode((self.path / "testbed.json").read_bytes(), type=RunRecord)
         except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
             return None
 

@@ -32,7 +32,7 @@ from neatctl.core.process import proc
 from neatctl.core.process.commands import Commands
 from neatctl.core.process.loop import Loop, Work
 from neatctl.core.process.probe import Probe
-from neatctl.core.process.run_directory import ProcessRecord, RunDirectory, TestbedRecord
+from neatctl.core.process.run_directory import ProcessRecord, RunDirectory, RunRecord
 from neatctl.core.process.spawn import ChildProcess
 
 WEB_PORT = 80
@@ -351,7 +351,7 @@ class Supervisor(Work):
             if started is not None:
                 children.append(ProcessRecord(process.pid, started, name))
         self.run_directory.write_record(
-            TestbedRecord(
+            RunRecord(
                 name=self.config.name,
                 supervisor=ProcessRecord(os.getpid(), proc.start_time(os.getpid()) or 0, "supervisor"),
                 children=children,
