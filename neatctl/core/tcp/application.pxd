@@ -1,0 +1,23 @@
+import cython
+
+from neatctl.core.native cimport Memory
+from neatctl.core.channel.face cimport Producer
+
+cdef long long _HEADER
+
+
+cdef class Application:
+    cdef readonly long long number
+    cdef readonly Producer events
+    cdef public bint gone
+    cdef public list waiting
+    @cython.locals(at=cython.longlong, memory=Memory)
+    cpdef long long begin(self, long long kind, long long id, long long value, long long second, long long octets) except? -2
+    cpdef end(self, long long octets)
+
+
+cdef class Listener:
+    cdef readonly long long number, port
+    cdef readonly Application app
+    cdef readonly bytes address
+    cdef public long long backlog, half_open, untaken

@@ -1,0 +1,145 @@
+"""What an application says of its connections: records SEND, SHUT, CLOSE, ABORT, CONSUMED, OPTION, and TAKEN of a listener.
+
+RFC 9293 sections 3.10.2 to 3.10.5 as records (core/channel/records.py). An application is not trusted: a record that is malformed
+or breaks the credit is its fault (PeerFault), one for a connection that is gone is only late, and counted.
+"""
+
+from __future__ import annotations
+
+from neatctl.core.channel.face import PeerFault
+from neatctl.core.channel.records import (
+    ABORT,
+    CLOSE,
+    CONSUMED,
+    MAX_SEND,
+    NODELAY,
+    OPTION,
+    SEND,
+    SHUT,
+    SOCKET_HEADER,
+    TAKEN,
+    THEN_CLOSE,
+    THEN_SHUT,
+)
+from neatctl.core.native import Memory
+from neatctl.core.tcp.application import Application, Listener
+from neatctl.core.tcp.arrival import ORPHAN_FIN_WAIT_US
+from neatctl.core.tcp.ending import abort, fail
+from neatctl.core.tcp.segment_out import window_edge
+from neatctl.core.tcp.states import CLOSE_CALLED, CLOSE_WAIT, ESTABLISHED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT
+from neatctl.core.tcp.tables import Tables
+from neatctl.core.tcp.tcb import Tcb
+
+_ABORT, _CLOSE, _CONSUMED, _OPTION, _SEND, _SHUT, _TAKEN = ABORT, CLOSE, CONSUMED, OPTION, SEND, SHUT, TAKEN
+_THEN_CLOSE, _THEN_SHUT, _NODELAY = THEN_CLOSE, THEN_SHUT, NODELAY
+_MAX_SEND = MAX_SEND
+_HEADER = SOCKET_HEADER
+_CLOSE_CALLED = CLOSE_CALLED
+_CLOSE_WAIT, _ESTABLISHED, _FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT = CLOSE_WAIT, ESTABLISHED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT
+_ORPHAN_FIN_WAIT_US = ORPHAN_FIN_WAIT_US
+
+
+def call(tables: Tables, app: Application, memory: Memory, at: int, octets: int, now: int) -> None:
+    """One record of `app`, of `octets` at `at`; PeerFault("record") if it cannot be."""
+    if octets < _HEADER:
+        raise PeerFault("record", f"{octets} octets are no socket record")
+    head = memory.get32(at)
+    kind = head >> 24
+    flags = (head >> 16) & 0xFF
+    id = memory.get32(at + 4)
+    value = memory.get32(at + 8)
+    if head & 0xFFFF or kind < _SEND or kind > _OPTION or (kind != _SEND and (flags or octets != _HEADER)):
+        raise PeerFault("record", f"socket record {head:08x} of {octets} octets")
+    if kind == _TAKEN:
+        _taken(tables, app, id, value)
+        return
+    tcb = tables.with_id(id)
+    if tcb is None or tcb.app is not app:
+        tables.counters.records_late += 1
+        return
+    if kind == _SEND:
+        _send(tables, tcb, memory, at + _HEADER, octets - _HEADER, flags, now)
+    elif kind == _CONSUMED:
+        _consumed(tables, tcb, value)
+    elif kind == _SHUT:
+        shut(tables, tcb, now)
+    elif kind == _CLOSE:
+        close(tables, tcb, now)
+    elif kind == _ABORT:
+        tcb.orphan = True
+        abort(tables, tcb, 0, now)
+    else:
+        _option(tables, tcb, value, memory.get32(at + 12))
+
+
+def shut(tables: Tables, tcb: Tcb, now: int) -> None:
+    """No more octets will come: FIN follows the last one (section 3.10.4); repeating it is harmless."""
+    if tcb.fin_queued:
+        return
+    if tcb.state == _SYN_SENT:
+        fail(tables, tcb, 0)
+        return
+    tcb.fin_queued = True
+    if tcb.state != _SYN_RECEIVED:
+        tcb.on(_CLOSE_CALLED)
+    tables.touch(tcb)
+
+
+def close(tables: Tables, tcb: Tcb, now: int) -> None:
+    """The application is done with the connection, in order. Octets that it has not been given are lost, so the peer
+    learns by RST (SHLD-3)."""
+    tcb.orphan = True
+    if tcb.held_octets:
+        abort(tables, tcb, 0, now)
+        return
+    shut(tables, tcb, now)
+    tables.free_id(tcb)
+    if tcb.state == _FIN_WAIT_2:
+        tcb.linger_us = now + _ORPHAN_FIN_WAIT_US
+        tables.touch(tcb)
+
+
+def _send(tables: Tables, tcb: Tcb, memory: Memory, at: int, octets: int, flags: int, now: int) -> None:
+    if octets > _MAX_SEND or flags & ~(_THEN_SHUT | _THEN_CLOSE) or (octets == 0 and flags == 0):
+        raise PeerFault("record", f"SEND of {octets} octets with flags {flags}")
+    if tcb.fin_queued and octets:
+        raise PeerFault("record", "SEND after SHUT")
+    if octets > tcb.room:
+        raise PeerFault("record", f"SEND of {octets} octets into room for {tcb.room}")
+    if octets:
+        tcb.room -= octets
+        tcb.buffer.append(memory, at, octets)
+        tables.touch(tcb)
+    if flags & _THEN_CLOSE:
+        close(tables, tcb, now)
+    elif flags & _THEN_SHUT:
+        shut(tables, tcb, now)
+
+
+def _consumed(tables: Tables, tcb: Tcb, octets: int) -> None:
+    """The receive window may open; the peer hears of it at once only if it was more than half closed (MUST-39)."""
+    if octets > tcb.unread:
+        raise PeerFault("record", f"CONSUMED {octets} of {tcb.unread}")
+    tcb.unread -= octets
+    if 2 * (tcb.rcv_adv - tcb.rcv_nxt) <= tables.receive_octets:
+        gain = window_edge(tables, tcb) - tcb.rcv_adv
+        if gain >= min(tables.receive_octets >> 1, 2 * tcb.mss):
+            tcb.ack_now = True
+            tables.touch(tcb)
+
+
+def _option(tables: Tables, tcb: Tcb, option: int, value: int) -> None:
+    if option != _NODELAY or value > 1:
+        raise PeerFault("record", f"option {option} with value {value}")
+    tcb.nodelay = value == 1
+    tables.touch(tcb)
+
+
+def _taken(tables: Tables, app: Application, number: int, count: int) -> None:
+    listener: Listener | None = tables.listeners.get(number)
+    if listener is None or listener.app is not app:
+        tables.counters.records_late += 1
+        return
+    if count > listener.untaken:
+        raise PeerFault("record", f"TAKEN {count} of {listener.untaken}")
+    listener.untaken -= count

@@ -1,0 +1,214 @@
+"""The face of TCP in a replica: segments, socket records and the time go in; segments and socket records come out.
+
+Segments and records are taken in as they come and mark connections; `transmit`, once per burst, sends for
+those that were marked. The demultiplexer is one dictionary from the 12 octets of addresses and ports to the
+connection. Pure: reads no clock and opens nothing; the queues that it writes to are given. RFC 9293 sections 3.9 and 3.10.
+"""
+
+from __future__ import annotations
+
+from errno import ECONNREFUSED, EHOSTUNREACH
+
+from neatctl.core.channel.face import Producer
+from neatctl.core.control.config import ReplicaConfig
+from neatctl.core.ip.output import IpOutput
+from neatctl.core.native import Memory
+from neatctl.core.tcp.application import Application, Listener
+from neatctl.core.tcp.arrival import segment_arrives
+from neatctl.core.tcp.calls import call
+from neatctl.core.tcp.ending import abort, fail
+from neatctl.core.tcp.loss import on_deadline
+from neatctl.core.tcp.opening import arrive_closed, arrive_syn_sent, open_actively
+from neatctl.core.tcp.reply import arrive_time_wait
+from neatctl.core.tcp.states import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
+from neatctl.core.tcp.tables import Tables
+from neatctl.core.tcp.tcb import Flow, Tcb
+from neatctl.core.tcp.telling import tell_waiting
+from neatctl.core.tcp.time_wait import TimeWait
+from neatctl.core.tcp.transmit import send_due
+from neatctl.core.wire.tcp_header import BAD_FLAGS, SOUND, Segment, checksum_holds
+
+_CLOSED, _SYN_RECEIVED, _SYN_SENT, _TIME_WAIT = CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
+_SOUND, _BAD_FLAGS = SOUND, BAD_FLAGS
+_NO_FLOOR = -1
+_HARD_CODES = (2, 3)
+"""ICMP destination unreachable: protocol, port."""
+
+
+class TcpLayer:
+    """TCP of one replica. Times are microseconds of one monotonic clock."""
+
+    def __init__(self, config: ReplicaConfig, output: IpOutput) -> None:
+        self.tables = Tables(config, output)
+        self.counters = self.tables.counters
+        self._segment = Segment()
+        self._apps: list[Application] = []
+
+    @property
+    def connections(self) -> int:
+        """Connections in any state but TIME-WAIT, handshakes among them."""
+        return self.tables.live
+
+    def attach(self, app: int, events: Producer) -> None:
+        """An application, by its number, and its channel. ValueError if it is attached already."""
+        if app in self.tables.applications:
+            raise ValueError(f"application {app} is attached already")
+        self.tables.applications[app] = Application(app, events)
+        self._apps = list(self.tables.applications.values())
+
+    def detach(self, app: int, now: int) -> None:
+        """An application is gone: its connections are reset, its listeners dropped."""
+        application = self.tables.applications.pop(app, None)
+        if application is None:
+            return
+        self._apps = list(self.tables.applications.values())
+        application.gone = True
+        application.waiting = []
+        for listener in list(self.tables.listeners.values()):
+            if listener.app is application:
+                self.unlisten(listener.number, now)
+        for tcb in self.tables.numbered():
+            if tcb.app is application:
+                tcb.orphan = True
+                abort(self.tables, tcb, 0, now)
+
+    def listen(self, listener: int, app: int, address: str, port: int, backlog: int) -> None:
+        """A subsocket: `address` is dotted or "" for any. Of a listener that is there already the backlog changes.
+
+        KeyError if the application is not attached.
+        """
+        known = self.tables.listeners.get(listener)
+        if known is not None:
+            known.backlog = backlog
+            return
+        octets = bytes(int(part) for part in address.split(".")) if address and address != "0.0.0.0" else b""
+        added = Listener(listener, self.tables.applications[app], octets, port, backlog)
+        self.tables.listeners[listener] = added
+        self.tables.ports.setdefault(port, []).append(added)
+
+    def unlisten(self, listener: int, now: int) -> None:
+        """Close a subsocket; its handshakes under way are reset. Connections that were told of stay."""
+        known = self.tables.listeners.pop(listener, None)
+        if known is None:
+            return
+        others = self.tables.ports[known.port]
+        others.remove(known)
+        if not others:
+            del self.tables.ports[known.port]
+        for flow in list(self.tables.flows.values()):
+            if isinstance(flow, Tcb) and flow.listener is known and flow.state == SYN_RECEIVED:
+                abort(self.tables, flow, 0, now)
+
+    def connect(self, app: int, local: bytes, local_port: int, remote: bytes, remote_port: int, now: int) -> int:
+        """Open a connection actively; its id. The application is told ACCEPTED with listener 0, or RESET.
+
+        KeyError if the application is not attached, OSError if the addresses and ports are in use.
+        """
+        ports = remote_port.to_bytes(2, "big") + local_port.to_bytes(2, "big")
+        key = remote + local + ports
+        known = self.tables.flows.get(key)
+        if isinstance(known, TimeWait):
+            self.tables.waits.remove(known)
+        elif known is not None:
+            raise OSError(f"a connection from port {local_port} to port {remote_port} exists already")
+        return open_actively(self.tables, self.tables.applications[app], key, now).id
+
+    def arrive(self, memory: Memory, at: int, octets: int, key: bytes, checksum_known: bool, now: int) -> None:
+        """A segment of `octets` (header and payload) at `at`. `key`: source and destination address, source and
+        destination port, as on the wire; `checksum_known`: it was verified, or never left this machine."""
+        tables = self.tables
+        counters = self.counters
+        segment = self._segment
+        counters.segments_in += 1
+        verdict = segment.parse(memory, at, octets)
+        if verdict != _SOUND:
+            if verdict == _BAD_FLAGS:
+                counters.drop_flags += 1
+            else:
+                counters.drop_length += 1
+            return
+        if not checksum_known and not checksum_holds(memory, at, octets, key):
+            counters.drop_checksum += 1
+            return
+        flow: Flow | None = tables.flows.get(key)
+        if flow is None:
+            arrive_closed(tables, segment, key, _NO_FLOOR, now)
+        elif flow.state == _TIME_WAIT:
+            rest: TimeWait = flow  # type: ignore[assignment]
+            if arrive_time_wait(tables, rest, segment, now):
+                arrive_closed(tables, segment, key, rest.snd_nxt, now)
+        elif flow.state != _CLOSED:
+            tcb: Tcb = flow  # type: ignore[assignment]
+            if tcb.state == _SYN_SENT:
+                arrive_syn_sent(tables, tcb, segment, now)
+            else:
+                segment_arrives(tables, tcb, segment, now)
+
+    def command(self, app: int, memory: Memory, at: int, octets: int, now: int) -> None:
+        """A socket record of an attached application, of `octets` at `at`. PeerFault("record") if it is malformed."""
+        application: Application = self.tables.applications[app]
+        call(self.tables, application, memory, at, octets, now)
+
+    def unreachable(self, key: bytes, code: int, now: int) -> None:
+        """ICMP destination unreachable for a segment of ours; `key` as a segment of the peer would have it.
+
+        It ends no connection that exists (RFC 5927 section 6); a SYN it may refuse.
+        """
+        flow = self.tables.flows.get(key)
+        if not isinstance(flow, Tcb) or flow.state == CLOSED:
+            return
+        self.counters.unreachables += 1
+        if flow.state == SYN_SENT and code in _HARD_CODES:
+            fail(self.tables, flow, ECONNREFUSED)
+        else:
+            flow.soft_error = EHOSTUNREACH
+
+    def transmit(self, now: int) -> int:
+        """Send what is due for the connections that were touched, and hand over what applications were told.
+
+        How many segments were sent. Afterwards `pending` says how many connections the NIC queue had no room for.
+        """
+        tables = self.tables
+        for app in self._apps:
+            tell_waiting(tables, app)
+            app.events.flush()
+        dirty = tables.dirty
+        tables.blocked = False
+        sent = 0
+        done = 0
+        count = len(dirty)
+        while done < count and not tables.blocked:
+            tcb: Tcb = dirty[done]
+            tcb.dirty = False
+            sent += send_due(tables, tcb, now)
+            done += 1
+        if done:
+            del dirty[:done]
+        return sent
+
+    @property
+    def pending(self) -> int:
+        """Connections that wait for room in the NIC queue, once `transmit` has returned."""
+        return len(self.tables.dirty)
+
+    def deadline(self) -> int:
+        """When `expire` must be called, or -1."""
+        due = self.tables.wheel.deadline()
+        waits = self.tables.waits.deadline()
+        if due < 0 or 0 <= waits < due:
+            return waits
+        return due
+
+    def expire(self, now: int) -> None:
+        """Time has come: retransmit, probe, acknowledge, forget. What is to be sent goes with the next `transmit`."""
+        tables = self.tables
+        tables.waits.expire(now)
+        while True:
+            tcb: Tcb | None = tables.wheel.next_due(now)  # type: ignore[assignment]
+            if tcb is None:
+                return
+            on_deadline(tables, tcb, now)
+
+    def flows(self) -> list[bytes]:
+        """The keys of all connections but those in TIME-WAIT."""
+        return [flow.key for flow in self.tables.flows.values() if flow.state not in {CLOSED, TIME_WAIT}]

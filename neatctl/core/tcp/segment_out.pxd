@@ -1,0 +1,24 @@
+import cython
+
+from neatctl.core.ip.output cimport IpOutput
+from neatctl.core.native cimport Memory
+from neatctl.core.tcp.reassembly cimport Reassembly, Span
+from neatctl.core.tcp.tables cimport Tables
+from neatctl.core.tcp.tcb cimport Tcb
+
+cdef long long _ACK, _RST, _SYN, _HEADER, _CHECKSUM_AT, _ALIGNED, _TIMESTAMPS_OCTETS, _NEVER, _SYN_SENT
+cdef long long _MSS_HEAD, _SCALE_HEAD, _SACK_AND_TIMESTAMPS_HEAD, _SACK_PERMITTED, _SACK_HEAD
+
+@cython.locals(header=cython.longlong, blocks=cython.longlong, output=IpOutput, at=cython.longlong, memory=Memory)
+cpdef long long put_segment(Tables tables, Tcb tcb, long long seq, long long octets, long long flags, long long now) except -1
+@cython.locals(active=cython.bint, timestamps=cython.bint, sack=cython.bint, scale=cython.bint, header=cython.longlong, output=IpOutput, at=cython.longlong, memory=Memory, window=cython.longlong, place=cython.longlong)
+cpdef long long put_syn(Tables tables, Tcb tcb, long long now) except -1
+@cython.locals(output=IpOutput, at=cython.longlong, memory=Memory)
+cpdef long long put_reset(Tables tables, Tcb tcb, long long now) except -1
+@cython.locals(edge=cython.longlong)
+cpdef long long window_edge(Tables tables, Tcb tcb) noexcept
+@cython.locals(edge=cython.longlong, scale=cython.longlong, field=cython.longlong)
+cpdef long long window_field(Tables tables, Tcb tcb) noexcept
+cdef void _acknowledged(Tcb tcb) noexcept
+@cython.locals(i=cython.longlong, span=Span)
+cdef _put_sack(Tcb tcb, Memory memory, long long at, long long blocks)

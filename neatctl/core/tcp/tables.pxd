@@ -1,0 +1,40 @@
+import cython
+
+from neatctl.core.ip.output cimport IpOutput
+from neatctl.core.tcp.application cimport Listener
+from neatctl.core.tcp.counters cimport TcpCounters
+from neatctl.core.tcp.send_buffer cimport BufferPool
+from neatctl.core.tcp.tcb cimport Flow, Tcb
+from neatctl.core.tcp.time_wait cimport TimeWaits
+from neatctl.core.tcp.wheel cimport Wheel
+
+cdef long long _NEVER, _SLOT_BITS, _SLOT_MASK, _ID_MASK, _IPV4_HEADER, _TCP_HEADER
+
+
+cdef class Tables:
+    cdef public IpOutput output
+    cdef readonly TcpCounters counters
+    cdef readonly object secrets
+    cdef readonly long long timestamp_offset, mss, gso_octets, receive_octets, send_octets, room_lump
+    cdef readonly long long max_connections, receive_scale
+    cdef readonly dict flows, applications, listeners, ports
+    cdef public long long live
+    cdef readonly TimeWaits waits
+    cdef readonly BufferPool pool
+    cdef readonly Wheel wheel
+    cdef readonly list dirty
+    cdef public bint blocked
+    cdef list _slots, _ids
+    @cython.locals(found=Listener, listener=Listener, candidates=list)
+    cpdef Listener listener_for(self, bytes key)
+    cpdef enter(self, Tcb tcb)
+    cpdef leave(self, Tcb tcb)
+    cpdef number(self, Tcb tcb)
+    @cython.locals(slot=cython.longlong)
+    cpdef free_id(self, Tcb tcb)
+    @cython.locals(slot=cython.longlong, tcb=Tcb)
+    cpdef Tcb with_id(self, long long id)
+    cpdef touch(self, Tcb tcb)
+    @cython.locals(due=cython.longlong)
+    cpdef arm(self, Tcb tcb, long long now)
+    cpdef long long timestamp(self, long long now) noexcept

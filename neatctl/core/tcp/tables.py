@@ -1,0 +1,137 @@
+"""What the parts of a replica's TCP share: limits, connections, listeners, applications, the list of those to send.
+
+Private to one replica and one thread, so there is no lock anywhere (paper section 3.1). The parts (arrival, transmit,
+loss, opening, ending, calls) are functions over this and one Tcb. Knows which connections there are, not what they do.
+"""
+
+from __future__ import annotations
+
+from neatctl.core.control.config import ReplicaConfig
+from neatctl.core.ip.output import IpOutput
+from neatctl.core.tcp.application import Application, Listener
+from neatctl.core.tcp.counters import TcpCounters
+from neatctl.core.tcp.isn import Secrets
+from neatctl.core.tcp.send_buffer import BufferPool
+from neatctl.core.tcp.tcb import Flow, Tcb
+from neatctl.core.tcp.time_wait import TimeWaits
+from neatctl.core.tcp.wheel import NEVER, Wheel
+
+_NEVER = NEVER
+_SLOT_BITS = 17
+_SLOT_MASK = (1 << _SLOT_BITS) - 1
+_ID_MASK = 0xFFFFFFFF
+_IPV4_HEADER = 20
+_TCP_HEADER = 20
+
+
+class Tables:
+    """The shared part of one TcpLayer."""
+
+    def __init__(self, config: ReplicaConfig, output: IpOutput) -> None:
+        self.output = output
+        self.counters = TcpCounters()
+        self.secrets = Secrets(config.isn_key)
+        self.timestamp_offset = self.secrets.timestamp_offset
+        self.mss = config.mtu - _IPV4_HEADER - _TCP_HEADER
+        """The largest segment that the path takes, options included: what we announce as MSS."""
+        self.gso_octets = config.gso_octets
+        self.receive_octets = config.receive_buffer_octets
+        self.send_octets = config.send_buffer_octets
+        self.room_lump = max(config.send_buffer_octets >> 2, 1)
+        self.max_connections = min(config.max_connections, _SLOT_MASK)
+        self.receive_scale = 0
+        while config.receive_buffer_octets >> self.receive_scale > 0xFFFF:
+            self.receive_scale += 1
+
+        self.flows: dict[bytes, Flow] = {}
+        self.waits = TimeWaits(self.flows, self.counters, config.time_wait_us)
+        self.live = 0
+        """Connections in `flows` that are not in TIME-WAIT."""
+        self.pool = BufferPool()
+        self.wheel = Wheel()
+        self.applications: dict[int, Application] = {}
+        self.listeners: dict[int, Listener] = {}
+        self.ports: dict[int, list[Listener]] = {}
+        self.dirty: list[Tcb] = []
+        self.blocked = False
+        """The NIC queue had no room in this transmit."""
+        self._slots: list[Tcb | None] = [None]
+        self._ids: list[int] = []
+
+    def listener_for(self, key: bytes) -> Listener | None:
+        """The listener that a SYN with this key is for: one of its address before one of any."""
+        found: Listener | None = None
+        candidates = self.ports.get(key[10] << 8 | key[11])
+        if candidates is not None:
+            for listener in candidates:
+                if not listener.address:
+                    found = listener
+                elif key[4:8] == listener.address:
+                    return listener
+        return found
+
+    def enter(self, tcb: Tcb) -> None:
+        """A connection begins to exist."""
+        self.flows[tcb.key] = tcb
+        self.live += 1
+
+    def leave(self, tcb: Tcb) -> None:
+        """A connection ceases to exist; its key is free."""
+        if self.flows.get(tcb.key) is tcb:
+            del self.flows[tcb.key]
+            self.live -= 1
+        self.wheel.remove(tcb)
+        tcb.buffer.clear()
+        tcb.reassembly = None
+        tcb.scoreboard = None
+        self.free_id(tcb)
+
+    def number(self, tcb: Tcb) -> None:
+        """Give a connection its id. A slot's next connection gets another one, so late records find nothing."""
+        if self._ids:
+            tcb.id = self._ids.pop()
+        else:
+            tcb.id = len(self._slots)
+            self._slots.append(None)
+        self._slots[tcb.id & _SLOT_MASK] = tcb
+
+    def free_id(self, tcb: Tcb) -> None:
+        """Records with this id are late from now on. The id stays in the Tcb for what is still to be told."""
+        slot = tcb.id & _SLOT_MASK
+        if tcb.id and self._slots[slot] is tcb:
+            self._slots[slot] = None
+            self._ids.append((tcb.id + _SLOT_MASK + 1) & _ID_MASK)
+
+    def with_id(self, id: int) -> Tcb | None:
+        """The connection with this id, if there is one still."""
+        slot = id & _SLOT_MASK
+        if slot >= len(self._slots):
+            return None
+        tcb = self._slots[slot]
+        if tcb is None or tcb.id != id:
+            return None
+        return tcb
+
+    def numbered(self) -> list[Tcb]:
+        """All connections that have an id."""
+        return [tcb for tcb in self._slots if tcb is not None]
+
+    def touch(self, tcb: Tcb) -> None:
+        """A connection may have something to send."""
+        if not tcb.dirty:
+            tcb.dirty = True
+            self.dirty.append(tcb)
+
+    def arm(self, tcb: Tcb, now: int) -> None:
+        """Time the earliest of a connection's deadlines."""
+        due = tcb.rtx_us
+        due = min(due, tcb.ack_us)
+        due = min(due, tcb.linger_us)
+        if due < _NEVER:
+            self.wheel.arm(tcb, due, now)
+        else:
+            tcb.due_us = due
+
+    def timestamp(self, now: int) -> int:
+        """TSval at `now`: milliseconds from a secret start."""
+        return self.timestamp_offset + now // 1000

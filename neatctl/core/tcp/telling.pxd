@@ -1,0 +1,26 @@
+import cython
+
+from neatctl.core.native cimport Memory
+from neatctl.core.channel.face cimport Producer
+from neatctl.core.tcp.application cimport Application, Listener
+from neatctl.core.tcp.tables cimport Tables
+from neatctl.core.tcp.tcb cimport Tcb
+
+cdef long long _ACCEPTED, _DATA, _END, _RESET, _ROOM, _ENDPOINTS_OCTETS
+
+@cython.locals(app=Application, place=cython.longlong, target=Memory)
+cpdef tell_data(Tables tables, Tcb tcb, Memory memory, long long at, long long octets)
+@cython.locals(app=Application, place=cython.longlong, octets=cython.longlong, target=Memory)
+cpdef tell_piece(Tables tables, Tcb tcb, bytes piece, long long start)
+cpdef tell_room(Tables tables, Tcb tcb)
+@cython.locals(app=Application)
+cpdef bint tell(Tables tables, Tcb tcb) except -1
+@cython.locals(waiting=list, events=Producer, done=cython.longlong, count=cython.longlong, tcb=Tcb, held=cython.longlong)
+cpdef tell_waiting(Tables tables, Application app)
+@cython.locals(listener=Listener, value=cython.longlong, at=cython.longlong, memory=Memory, key=bytes)
+cdef bint _tell_accepted(Tables tables, Tcb tcb, Application app) except -1
+@cython.locals(piece=bytes, octets=cython.longlong, at=cython.longlong)
+cdef bint _tell_held(Tcb tcb, Application app) except -1
+cdef _hold(Tcb tcb, bytes piece)
+cdef bint _wait(Tables tables, Tcb tcb) except -1
+cdef _forgive(Tcb tcb)

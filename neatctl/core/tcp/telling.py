@@ -1,0 +1,173 @@
+"""What an application is told of a connection, in its order: ACCEPTED, octets, END, RESET; and ROOM beside them.
+
+Octets go straight from the NIC's record into the application's; when its channel is full they, and what follows, are
+kept in the Tcb, the receive window closes by itself, and `tell` goes on when there is room. Nothing is told
+of a connection that the application closed. Knows records, not segments.
+"""
+
+from __future__ import annotations
+
+from neatctl.core.channel.face import Producer
+from neatctl.core.channel.records import ACCEPTED, DATA, END, RESET, ROOM
+from neatctl.core.native import Memory
+from neatctl.core.tcp.application import Application
+from neatctl.core.tcp.tables import Tables
+from neatctl.core.tcp.tcb import Tcb
+
+_ACCEPTED, _DATA, _END, _RESET, _ROOM = ACCEPTED, DATA, END, RESET, ROOM
+_ENDPOINTS_OCTETS = 12
+
+
+def tell_data(tables: Tables, tcb: Tcb, memory: Memory, at: int, octets: int) -> None:
+    """Hand over octets that are next in order."""
+    app = tcb.app
+    if tcb.orphan or app.gone:
+        return
+    if not tcb.waiting:
+        place = app.begin(_DATA, tcb.id, 0, 0, octets)
+        if place >= 0:
+            target = app.events.memory
+            target.copy(place, memory, at, octets)
+            app.end(octets)
+            tcb.unread += octets
+            return
+        _wait(tables, tcb)
+    _hold(tcb, memory.bytes(at, octets))
+
+
+def tell_piece(tables: Tables, tcb: Tcb, piece: bytes, start: int) -> None:
+    """Hand over `piece` from `start` on: octets that waited for an earlier segment."""
+    app = tcb.app
+    octets = len(piece) - start
+    if tcb.orphan or app.gone:
+        return
+    if not tcb.waiting:
+        place = app.begin(_DATA, tcb.id, 0, 0, octets)
+        if place >= 0:
+            target = app.events.memory
+            target.put_part(place, piece, start, octets)
+            app.end(octets)
+            tcb.unread += octets
+            return
+        _wait(tables, tcb)
+    _hold(tcb, piece[start:])
+
+
+def tell_room(tables: Tables, tcb: Tcb) -> None:
+    """Give room for octets back in lumps, so that small responses cost no record each."""
+    if tcb.room_owed >= tables.room_lump and not tcb.waiting:
+        tell(tables, tcb)
+
+
+def tell(tables: Tables, tcb: Tcb) -> bool:
+    """Tell what is owed; False if the channel is full, then the connection waits in its application's list."""
+    app = tcb.app
+    if tcb.orphan or app.gone:
+        _forgive(tcb)
+        return True
+    if tcb.owes_accepted:
+        if not _tell_accepted(tables, tcb, app):
+            return _wait(tables, tcb)
+        tcb.owes_accepted = False
+    while tcb.held:
+        if not _tell_held(tcb, app):
+            return _wait(tables, tcb)
+    if tcb.owes_end:
+        if app.begin(_END, tcb.id, 0, 0, 0) < 0:
+            return _wait(tables, tcb)
+        app.end(0)
+        tcb.owes_end = False
+    if tcb.error:
+        if app.begin(_RESET, tcb.id, tcb.error, 0, 0) < 0:
+            return _wait(tables, tcb)
+        app.end(0)
+        _forgive(tcb)
+        return True
+    if tcb.room_owed >= tables.room_lump:
+        if app.begin(_ROOM, tcb.id, tcb.room_owed, 0, 0) < 0:
+            return _wait(tables, tcb)
+        app.end(0)
+        tcb.room += tcb.room_owed
+        tcb.room_owed = 0
+    return True
+
+
+def tell_waiting(tables: Tables, app: Application) -> None:
+    """Go on with those that wait for room in this channel, first come first served.
+
+    Room is asked for before it is looked for, so that what the application releases meanwhile rings.
+    """
+    waiting = app.waiting
+    if not waiting:
+        return
+    events: Producer = app.events
+    events.want_room()
+    done = 0
+    count = len(waiting)
+    while done < count:
+        tcb: Tcb = waiting[done]
+        tcb.waiting = False
+        held = tcb.held_octets
+        if not tell(tables, tcb):
+            tcb.waiting = True
+            del waiting[count:]
+            break
+        if held:
+            tables.touch(tcb)
+        done += 1
+    del waiting[:done]
+
+
+def _tell_accepted(tables: Tables, tcb: Tcb, app: Application) -> bool:
+    listener = tcb.listener
+    value = 0
+    if listener is not None:
+        value = listener.number
+    at = app.begin(_ACCEPTED, tcb.id, value, tables.send_octets, _ENDPOINTS_OCTETS)
+    if at < 0:
+        return False
+    memory = app.events.memory
+    key = tcb.key
+    memory.put32(at, (tcb.ports & 0xFFFF) << 16 | tcb.ports >> 16)
+    memory.put_part(at + 4, key, 0, 8)
+    app.end(_ENDPOINTS_OCTETS)
+    return True
+
+
+def _tell_held(tcb: Tcb, app: Application) -> bool:
+    """Hand over the first piece of what was held back."""
+    piece: bytes = tcb.held[0]
+    octets = len(piece)
+    at = app.begin(_DATA, tcb.id, 0, 0, octets)
+    if at < 0:
+        return False
+    app.events.memory.put(at, piece)
+    app.end(octets)
+    del tcb.held[0]
+    tcb.held_octets -= octets
+    tcb.unread += octets
+    return True
+
+
+def _hold(tcb: Tcb, piece: bytes) -> None:
+    if tcb.held is None:
+        tcb.held = []
+    tcb.held.append(piece)
+    tcb.held_octets += len(piece)
+
+
+def _wait(tables: Tables, tcb: Tcb) -> bool:
+    tables.counters.application_full += 1
+    if not tcb.waiting:
+        tcb.waiting = True
+        tcb.app.waiting.append(tcb)
+    return False
+
+
+def _forgive(tcb: Tcb) -> None:
+    """Nobody is owed anything any more."""
+    tcb.owes_accepted = False
+    tcb.owes_end = False
+    tcb.error = 0
+    tcb.held = None
+    tcb.held_octets = 0

@@ -1,0 +1,205 @@
+"""What a connection sends, and when: one pass per burst over the connections that were touched.
+
+All that a burst asks for leaves together: data with the ACK, the last data with FIN, one ACK for many segments.
+The order is the RFCs': what is owed to loss recovery, then new data as far as the peer's window and cwnd allow, under the
+sender's silly-window rule (RFC 9293 section 3.8.6.2.1) and Nagle's algorithm, then an ACK if still owed.
+A full NIC queue leaves the connection touched. Builds nothing itself (segment_out.py).
+"""
+
+from __future__ import annotations
+
+from neatctl.core.tcp.loss import pipe
+from neatctl.core.tcp.segment_out import put_reset, put_segment, put_syn
+from neatctl.core.tcp.states import CLOSED, ESTABLISHED, TIME_WAIT
+from neatctl.core.tcp.tables import Tables
+from neatctl.core.tcp.tcb import FAST, Tcb
+from neatctl.core.tcp.wheel import NEVER
+from neatctl.core.wire.tcp_header import ACK, FIN, PSH
+
+_ACK, _FIN, _PSH = ACK, FIN, PSH
+_FAST = FAST
+_CLOSED, _ESTABLISHED, _TIME_WAIT = CLOSED, ESTABLISHED, TIME_WAIT
+_NEVER = NEVER
+_MAX_RTO_US = 60_000_000
+_MAX_DUPLICATES = 16
+
+
+def send_due(tables: Tables, tcb: Tcb, now: int) -> int:
+    """Send what is due for one connection; how many segments. Touches it again when the NIC queue is full."""
+    if tcb.reset_owed:
+        if not put_reset(tables, tcb, now):
+            tables.touch(tcb)
+            return 0
+        tcb.reset_owed = False
+        tables.leave(tcb)
+        return 1
+    if tcb.state == _CLOSED or tcb.state == _TIME_WAIT:
+        return 0
+    sent = 0
+    if tcb.syn_owed:
+        sent = _send_syn(tables, tcb, now)
+    elif tcb.state >= _ESTABLISHED:
+        if tcb.probe_owed:
+            sent += _send_probe(tables, tcb, now)
+        if tcb.rtx_owed or (tcb.recovery == _FAST and tcb.scoreboard is not None):
+            sent += _send_again(tables, tcb, now)
+        if not tables.blocked:
+            sent += _send_new(tables, tcb, now)
+    while (tcb.ack_now or tcb.dups_owed > 1) and not tables.blocked:
+        sent += put_segment(tables, tcb, tcb.snd_nxt, 0, _ACK, now)
+        tcb.dups_owed = min(tcb.dups_owed, _MAX_DUPLICATES) - 1
+    tcb.dups_owed = 0
+    if tables.blocked:
+        tables.touch(tcb)
+    tables.arm(tcb, now)
+    return sent
+
+
+def _send_syn(tables: Tables, tcb: Tcb, now: int) -> int:
+    if not put_syn(tables, tcb, now):
+        return 0
+    tcb.syn_owed = False
+    if tcb.backoff == 0:
+        tcb.rtt_seq = tcb.iss + 1
+        tcb.rtt_us = now
+    else:
+        tcb.rtt_seq = -1
+        tables.counters.retransmits += 1
+    _start_timer(tcb, now)
+    return 1
+
+
+def _send_probe(tables: Tables, tcb: Tcb, now: int) -> int:
+    """One octet, or the FIN, beyond a closed window (section 3.8.6.1); what a window has room for if it is merely small."""
+    if not _put_range(tables, tcb, tcb.snd_una, max(min(tcb.snd_wnd, tcb.mss), 1), now):
+        return 0
+    tcb.probe_owed = False
+    tables.counters.window_probes += 1
+    return 1
+
+
+def _send_again(tables: Tables, tcb: Tcb, now: int) -> int:
+    """Retransmit in fast recovery: the first segment, then with SACK every hole that is taken for lost (RFC 6675)."""
+    sent = 0
+    board = tcb.scoreboard
+    mss = tcb.mss
+    if tcb.rtx_owed:
+        end = min(tcb.snd_una + mss, tcb.snd_max)
+        if board is not None:
+            end = board.hole_end(tcb.snd_una, end)
+        if not _put_range(tables, tcb, tcb.snd_una, end - tcb.snd_una, now):
+            return 0
+        tcb.rtx_owed = False
+        tcb.high_rxt = max(tcb.high_rxt, end)
+        sent = 1
+    if board is None or tcb.recovery != _FAST:
+        return sent
+    edge = board.lost_edge(mss)
+    while pipe(tcb) + mss <= tcb.cc.cwnd:
+        seq = board.next_hole(max(tcb.high_rxt, tcb.snd_una))
+        if seq >= edge:
+            break
+        end = board.hole_end(seq, min(seq + mss, edge))
+        if not _put_range(tables, tcb, seq, end - seq, now):
+            break
+        tcb.high_rxt = end
+        sent += 1
+    return sent
+
+
+def _send_new(tables: Tables, tcb: Tcb, now: int) -> int:
+    """Send from SND.NXT on as windows allow; after a timeout that is old data first (go-back-N, holes only)."""
+    sent = 0
+    end = tcb.buffer_seq + tcb.buffer.octets
+    if tcb.snd_max == tcb.snd_una and tcb.snd_nxt < end and now - tcb.sent_us > tcb.rto_us:
+        tcb.cc.on_idle(tcb.mss, now)
+    while True:
+        if tcb.snd_nxt < tcb.snd_max and tcb.scoreboard is not None:
+            tcb.snd_nxt = min(tcb.scoreboard.next_hole(tcb.snd_nxt), tcb.snd_max)
+        queued = end - tcb.snd_nxt
+        if queued <= 0:
+            if queued == 0 and tcb.fin_queued:
+                sent += _put_range(tables, tcb, tcb.snd_nxt, 1, now)
+            tcb.cwnd_limited = False
+            break
+        octets = _allowed(tables, tcb, queued)
+        if octets == 0:
+            break
+        if not _put_range(tables, tcb, tcb.snd_nxt, octets, now):
+            break
+        sent += 1
+    if tcb.rtx_us == _NEVER and tcb.snd_max == tcb.snd_una and tcb.unsent() and not tables.blocked:
+        tcb.persist = True
+        tcb.rtx_us = now + min(tcb.rto_us << tcb.backoff, _MAX_RTO_US)
+    return sent
+
+
+def _allowed(tables: Tables, tcb: Tcb, queued: int) -> int:
+    """How many of the `queued` octets at SND.NXT may go in one segment or super-frame now; 0 to wait."""
+    mss = tcb.mss
+    seq = tcb.snd_nxt
+    octets = queued
+    if octets > mss:
+        octets = min(octets, max(tables.gso_octets, mss))
+    window = tcb.snd_una + tcb.snd_wnd - seq
+    congestion = tcb.cc.cwnd + tcb.inflation - pipe(tcb)
+    tcb.cwnd_limited = congestion < min(octets, window)
+    if seq < tcb.snd_max and tcb.scoreboard is not None:
+        octets = tcb.scoreboard.hole_end(seq, seq + octets) - seq
+        queued = octets
+    octets = min(octets, window, congestion)
+    if octets >= mss:
+        if octets < queued or (octets > mss and _nagle(tcb, seq)):
+            octets -= octets % mss
+        return octets
+    if octets <= 0:
+        return 0
+    if octets < queued:
+        if octets == window and 2 * octets >= tcb.max_wnd:
+            return octets
+        return 0
+    return 0 if _nagle(tcb, seq) else octets
+
+
+def _nagle(tcb: Tcb, seq: int) -> bool:
+    """Whether a last segment that is not full must wait: one such is unacknowledged, and nothing hurries (SHLD-7)."""
+    return tcb.small_end > tcb.snd_una and not tcb.nodelay and not tcb.fin_queued and seq >= tcb.snd_max
+
+
+def _put_range(tables: Tables, tcb: Tcb, seq: int, length: int, now: int) -> int:
+    """Send `length` numbers from `seq`: octets, and FIN behind the last one if it is queued. 1, or 0 when blocked."""
+    end = tcb.buffer_seq + tcb.buffer.octets
+    octets = min(length, end - seq)
+    after = seq + octets
+    flags = _ACK
+    if after == end:
+        if octets:
+            flags |= _PSH
+        if tcb.fin_queued:
+            flags |= _FIN
+            after += 1
+    if not put_segment(tables, tcb, seq, octets, flags, now):
+        return 0
+    if flags & _FIN:
+        tcb.fin_seq = end
+    if octets % tcb.mss and after > tcb.small_end:
+        tcb.small_end = after
+    if after > tcb.snd_max:
+        tables.counters.octets_out += max(seq + octets - max(tcb.snd_max, seq), 0)
+        tcb.snd_max = after
+        if tcb.rtt_seq < 0 and seq == tcb.snd_nxt:
+            tcb.rtt_seq = after
+            tcb.rtt_us = now
+    else:
+        tables.counters.retransmits += 1
+    if after > tcb.snd_nxt:
+        tcb.snd_nxt = after
+    tcb.sent_us = now
+    _start_timer(tcb, now)
+    return 1
+
+
+def _start_timer(tcb: Tcb, now: int) -> None:
+    """The retransmission timer runs from the first segment in flight on (RFC 6298, 5.1)."""
+    if tcb.rtx_us == _NEVER:
+        tcb.rtx_us = now + min(tcb.rto_us << tcb.backoff, _MAX_RTO_US)
