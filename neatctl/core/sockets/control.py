@@ -49,7 +49,8 @@ def syscall_address(run_directory: str, transport: str) -> str:
 
 
 class Control:
-    """The application's end. Callbacks: `on_links(links)` with each Links, `on_forgotten()` when the server lost us."""
+    """The application's end. Callbacks: `on_links(links)` with each Links, `on_forgotten()` when the server lost
+    us, `on_stray(answer)` for a socket that listens and that nobody waits for."""
 
     def __init__(self, run_directory: str, transport: str, name: str, doorbell: str) -> None:
         self._hello = Hello(name, os.getpid(), doorbell)
@@ -68,6 +69,9 @@ class Control:
         self.server_generation = 0
         self.on_links: Callable[[list[Link]], None] = lambda _: None
         self.on_forgotten: Callable[[], None] = lambda: None
+        self.on_stray: Callable[[Listening], None] = lambda _: None
+        self.refusal: Refused | None = None
+        """Why the server does not have us, if it does not."""
         self.undecodable = 0
         """Messages of the server that could not be read, and were dropped."""
         self._hello_due_us = 0
@@ -112,7 +116,7 @@ class Control:
     def receive(self, now: int) -> int:
         """Take all messages that are there, and act on them; how many."""
         taken = 0
-        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             taken += 1
             try:
                 message = from_syscall.decode(self._socket.recv(zmq.NOBLOCK))
@@ -134,6 +138,12 @@ class Control:
             pending = self._requests.pop(message.request, None)
             if pending is not None:
                 pending.answered(message)
+            elif isinstance(message, Listening):
+                self.on_stray(message)
+            elif isinstance(message, Refused) and message.request == 0:
+                self.app = 0
+                self.refusal = message
+                self.on_links([])
 
     def _welcome(self, message: Welcome, now: int) -> None:
         before = self.app
@@ -143,6 +153,7 @@ class Control:
             self._send(self._hello)
             return
         self.app = message.app
+        self.refusal = None
         for pending in self._requests.values():
             pending.due_us = now + REPEAT_US
             self._send(pending.message)

@@ -53,6 +53,7 @@ class Stack:
         self._control = Control(run_directory, transport, name, path)
         self._control.on_links = self._take_links
         self._control.on_forgotten = self._listen_again
+        self._control.on_stray = self._unwanted
         self._linked = False
         self._bound: dict[int, messages.Listen] = {}
         self.epoll.register(self._doorbell.fd, select.EPOLLIN)
@@ -69,6 +70,10 @@ class Stack:
         stack = cls(run_directory, name, transport, channel)
         limit = now_us() + int(timeout_s * 1e6)
         while not stack._linked:
+            refusal = stack._control.refusal
+            if refusal is not None:
+                stack.close()
+                raise OSError(refusal.errno, refusal.message)
             if now_us() >= limit:
                 stack.close()
                 raise TimeoutError(errno.ETIMEDOUT, f"no SYSCALL server answers in {run_directory}: is neatctl up?")
@@ -152,7 +157,7 @@ class Stack:
 
     # ---- links ----
     def _take_links(self, wanted: list[messages.Link]) -> None:
-        self._linked = True
+        self._linked = self._control.app != 0
         keys = {(link.replica, link.generation): link for link in wanted}
         self._given_up &= set(keys)
         for link in list(self.links):
@@ -234,8 +239,16 @@ class Stack:
         for link in self.links:
             link.drop_listener(listener.ident)
         self.flush()
+        self._close_at_server(listener.ident)
+
+    def _close_at_server(self, ident: int) -> None:
         number = self._control.next_request()
-        self._control.request(number, messages.Unlisten(number, listener.ident), lambda _: None, now_us())
+        self._control.request(number, messages.Unlisten(number, ident), lambda _: None, now_us())
+
+    def _unwanted(self, answer: messages.Listening) -> None:
+        """Nobody waits for this answer: it came twice, or the call was interrupted."""
+        if answer.listener not in self._bound:
+            self._close_at_server(answer.listener)
 
     def _listen_again(self) -> None:
         """The SYSCALL server lost its memory: tell it what we listen to."""
