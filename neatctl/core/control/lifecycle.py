@@ -37,6 +37,8 @@ QUIET_US = 1_000_000
 """The next standby is made when nothing recovers, or after so long: it must not take the core from a recovery."""
 STOP_LIMIT_US = 500_000
 """A component that was told to stop is killed after this."""
+SILENT = ("hung", "spinning")
+"""How it is said that a component gave no sign of life."""
 KILL = 9
 
 Configure = Callable[[Place], bytes]
@@ -200,18 +202,17 @@ class Lifecycle:
         """End a component that exists but does not work."""
         child = place.child
         if child is not None:
-            if place.fault_at < 0 and child.liveness is not None and child.liveness.beats:
-                place.failed_at = child.liveness.last_beat
+            silent = how.startswith(SILENT) and child.liveness is not None and child.liveness.beats
             self._kill(child)
-            self._lost(place, how, now)
+            self._lost(place, how, now, child.liveness.last_beat if silent and child.liveness is not None else now)
 
     def _kill(self, child: Child) -> None:
         child.state = c.DYING
         child.start_by = -1
         self._do(Signal(child.number, KILL))
 
-    def _lost(self, place: Place, how: str, now: int) -> None:
-        """The incarnation of a place is no more."""
+    def _lost(self, place: Place, how: str, now: int, failed_at: int) -> None:
+        """The incarnation of a place is no more; it worked last at `failed_at`, or until a fault was injected."""
         child = place.child
         place.child = None
         if child is not None:
@@ -232,10 +233,7 @@ class Lifecycle:
             return
         self._tell_all(now)
         on_purpose = place.fault_at >= 0
-        if on_purpose:
-            place.failed_at = place.fault_at
-        elif place.failed_at < 0:
-            place.failed_at = now
+        place.failed_at = place.fault_at if on_purpose else failed_at
         pid = child.pid if child else 0
         lost = (lost or 0) if place.component == "replica" else None
         self._happened("crashed", place, place.failed_at, how, pid=pid, connections_lost=lost)

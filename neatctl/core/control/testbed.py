@@ -131,7 +131,7 @@ class Testbed(Lifecycle):
             return
         place = child.place
         if place is not None:
-            self._lost(place, how, now)
+            self._lost(place, how, now, now)
         elif child.state in {c.SPAWNED, c.STANDBY} and not self.stopping:
             wait_us = self._standby_policy.failed(now)
             self._spawn_at = now + wait_us

@@ -48,7 +48,7 @@ class SyscallProcess(Work):
         self._pidfds: dict[bytes, int] = {}
         self._doorbells: dict[bytes, str] = {}
         self._router = self._bind(config)
-        child.loop.watch(self._router.fileno(), self._look)
+        child.watch(self._router.fileno(), self._look)
         self._carry_out(now_us())
 
     def _bind(self, config: SyscallConfig) -> zmq.Socket[bytes]:
