@@ -65,20 +65,20 @@ class Stack:
     ) -> Stack:
         """The stack that runs in this run directory; `name` is what `status` calls this program.
 
-        TimeoutError if no SYSCALL server answers, FileNotFoundError if there is no such run directory.
+        OSError if the SYSCALL server refuses, TimeoutError if no SYSCALL server answers, FileNotFoundError if there is no such run directory.
         """
         stack = cls(run_directory, name, transport, channel)
-        limit = now_us() + int(timeout_s * 1e6)
-        while not stack._linked:
-            refusal = stack._control.refusal
-            if refusal is not None:
-                stack.close()
-                raise OSError(refusal.errno, refusal.message)
-            if now_us() >= limit:
-                stack.close()
-                raise TimeoutError(errno.ETIMEDOUT, f"no SYSCALL server answers in {run_directory}: is neatctl up?")
-            stack.sleep(stack.epoll, limit - now_us())
+        stack.await_links(run_directory, now_us() + int(timeout_s * 1e6))
         return stack
+
+    def await_links(self, run_directory: str, limit: int) -> None:
+        """Sleep until the SYSCALL server has answered."""
+        while not self._linked:
+            now = now_us()
+            if now >= limit:
+                self.close()
+                raise TimeoutError(errno.ETIMEDOUT, f"no SYSCALL server answers in {run_directory}: is neatctl up?")
+            self.sleep(self.epoll, limit - now)
 
     def socket(self) -> Socket:
         """A new TCP socket."""

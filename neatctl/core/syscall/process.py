@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import select
-from typing import TYPE_CHECKING
 
 import msgspec
 import zmq
@@ -20,11 +19,9 @@ from neatctl.core.channel import endpoint
 from neatctl.core.control.config import SyscallConfig
 from neatctl.core.control.messages import Inject, Message, Replicas, encode, to_syscall
 from neatctl.core.native import now_us
+from neatctl.core.process.child import Child, InjectedFault
 from neatctl.core.process.loop import Work
 from neatctl.core.syscall.server import SUPERVISOR, SyscallServer
-
-if TYPE_CHECKING:
-    from neatctl.core.process.child import Child
 
 _BATCH = 64
 """Messages handled in one turn."""
@@ -49,7 +46,6 @@ class SyscallProcess(Work):
         self._doorbells: dict[bytes, str] = {}
         self._router = self._bind(config)
         child.watch(self._router.fileno(), self._look)
-        self._carry_out(now_us())
 
     def _bind(self, config: SyscallConfig) -> zmq.Socket[bytes]:
         router: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.ROUTER)
@@ -124,7 +120,7 @@ class SyscallProcess(Work):
         if self._inject == "spin":
             while True:
                 pass
-        raise RuntimeError(f"fault injected: {self._inject}")
+        raise InjectedFault(self._inject)
 
     def read_counters(self) -> dict[str, int]:
         return {
@@ -227,10 +223,9 @@ class SyscallProcess(Work):
                 self.server.ended(identity, now)
 
     def close(self) -> None:
-        for identity in list(self._pidfds):
-            self._child.loop.forget(self._pidfds[identity])
-            os.close(self._pidfds.pop(identity))
-        self._child.loop.forget(self._router.fileno())
+        """Let go of descriptors, after the loop's end."""
+        for fd in self._pidfds.values():
+            os.close(fd)
         self._router.close()
 
 
