@@ -3,7 +3,8 @@
 All that a burst asks for leaves together: data with the ACK, the last data with FIN, one ACK for many segments.
 The order is the RFCs': what is owed to loss recovery, then new data as far as the peer's window and cwnd allow, under the
 sender's silly-window rule (RFC 9293 section 3.8.6.2.1) and Nagle's algorithm, then an ACK if still owed.
-A full NIC queue leaves the connection touched. Builds nothing itself (segment_out.py).
+A bare ACK stands at SND.MAX even while old data is sent again, or
+the peer would find it outside its window. A full NIC queue leaves the connection touched. Builds nothing itself (segment_out.py).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def send_due(tables: Tables, tcb: Tcb, now: int) -> int:
         if not tables.blocked:
             sent += _send_new(tables, tcb, now)
     while (tcb.ack_now or tcb.dups_owed > 1) and not tables.blocked:
-        sent += put_segment(tables, tcb, tcb.snd_nxt, 0, _ACK, now)
+        sent += put_segment(tables, tcb, tcb.snd_una if tcb.persist else tcb.snd_max, 0, _ACK, now)
         tcb.dups_owed = min(tcb.dups_owed, _MAX_DUPLICATES) - 1
     tcb.dups_owed = 0
     if tables.blocked:
@@ -74,6 +75,7 @@ def _send_probe(tables: Tables, tcb: Tcb, now: int) -> int:
     if not _put_range(tables, tcb, tcb.snd_una, max(min(tcb.snd_wnd, tcb.mss), 1), now):
         return 0
     tcb.probe_owed = False
+    tcb.snd_nxt = tcb.snd_una
     tables.counters.window_probes += 1
     return 1
 
@@ -128,7 +130,7 @@ def _send_new(tables: Tables, tcb: Tcb, now: int) -> int:
         if not _put_range(tables, tcb, tcb.snd_nxt, octets, now):
             break
         sent += 1
-    if tcb.rtx_us == _NEVER and tcb.snd_max == tcb.snd_una and tcb.unsent() and not tables.blocked:
+    if tcb.rtx_us == _NEVER and tcb.snd_nxt == tcb.snd_una and tcb.unsent() and not tables.blocked:
         tcb.persist = True
         tcb.rtx_us = now + min(tcb.rto_us << tcb.backoff, _MAX_RTO_US)
     return sent
