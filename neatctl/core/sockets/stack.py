@@ -65,7 +65,8 @@ class Stack:
     ) -> Stack:
         """The stack that runs in this run directory; `name` is what `status` calls this program.
 
-        OSError if the SYSCALL server refuses, TimeoutError if no SYSCALL server answers, FileNotFoundError if there is no such run directory.
+        OSError if the SYSCALL server refuses, TimeoutError if none answers, FileNotFoundError if there is no such run
+        directory.
         """
         stack = cls(run_directory, name, transport, channel)
         stack.await_links(run_directory, now_us() + int(timeout_s * 1e6))
@@ -74,6 +75,10 @@ class Stack:
     def await_links(self, run_directory: str, limit: int) -> None:
         """Sleep until the SYSCALL server has answered."""
         while not self._linked:
+            refusal = self._control.refusal
+            if refusal is not None:
+                self.close()
+                raise OSError(refusal.errno, refusal.message)
             now = now_us()
             if now >= limit:
                 self.close()
