@@ -27,7 +27,6 @@ from neatctl.core.control.messages import (
     encode,
     from_syscall,
 )
-from neatctl.core.ip.output import address_octets
 from neatctl.core.native import now_us
 from neatctl.core.process.child import Child, InjectedFault
 from neatctl.core.process.loop import Work
@@ -203,7 +202,7 @@ class Replica(Work):
         for listener, (app, address, port, backlog) in subsockets.items():
             if listener not in self._subsockets:
                 self._subsockets[listener] = (app, address, port, backlog)
-                self.stack.tcp.listen(listener, app, address_octets(address) if address else b"", port, backlog)
+                self.stack.tcp.listen(listener, app, address, port, backlog)
         self._answer(SetupDone(self.config.index, self.config.generation, setup.serial))
 
     def _link(self, link: AppLink) -> None:
