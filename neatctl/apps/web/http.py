@@ -111,9 +111,10 @@ class Service:
         Two generations: when the young one is full it becomes the old one, so what is in use stays.
         """
         options = self.options
-        if len(head) > _MAX_REMEMBERED_OCTETS or options.memo_entries < 2:
+        half = options.memo_octets >> 1
+        if len(head) > half or len(head) > _MAX_REMEMBERED_OCTETS or options.memo_entries < 2:
             return
-        if len(self._young) * 2 >= options.memo_entries or self._young_octets * 2 > options.memo_octets:
+        if len(self._young) >= options.memo_entries >> 1 or self._young_octets + len(head) > half:
             self._old = self._young
             self._young = {}
             self._young_octets = 0

@@ -19,8 +19,8 @@ from neatctl.apps.web.pages import INDEX, PATTERN, STYLE, TWENTY
 
 MAX_OCTETS = 1 << 30
 """The most octets of content in one site by default."""
-MAX_ENTRIES = 100_000
-"""The most files and directories in one site."""
+MAX_PATHS = 200_000
+"""The most paths in one site; a file has one, a directory two."""
 MAX_DEPTH = 64
 """The most directories below one another."""
 _CODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
@@ -53,13 +53,13 @@ class Entry:
 class Site:
     """Paths, decoded and with a leading slash, and their entries."""
 
-    def __init__(self, max_octets: int = MAX_OCTETS, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(self, max_octets: int = MAX_OCTETS, max_paths: int = MAX_PATHS) -> None:
         self.entries: dict[bytes, Entry] = {}
         self.octets = 0
         self.skipped: list[str] = []
         """Names that are not served, each with the reason."""
-        self._max_octets = max_octets
-        self._max_entries = max_entries
+        self.max_octets = max_octets
+        self.max_paths = max_paths
 
     def find(self, path: bytes) -> Entry | None:
         return self.entries.get(path)
@@ -67,22 +67,21 @@ class Site:
     def add(self, path: bytes, content: bytes, content_type: str, modified: int) -> Entry:
         """Add content, counted against the limits; SiteError when the site is full."""
         self.octets += len(content)
-        if self.octets > self._max_octets:
-            raise SiteError(_too_large(path, self._max_octets))
+        if self.octets > self.max_octets:
+            raise SiteError(_too_large(path, self.max_octets))
         return self.put(path, Entry(content, content_type, modified))
+
+    def redirect(self, path: bytes, to: bytes, modified: int) -> Entry:
+        """Add a path that leads to another one (decoded)."""
+        location = urllib.parse.quote_from_bytes(to).encode()
+        return self.put(path, Entry(b"", "text/plain; charset=utf-8", modified, location))
 
     def put(self, path: bytes, entry: Entry) -> Entry:
         """Add a path for an entry, which may have others."""
-        if len(self.entries) >= self._max_entries * 2:
-            raise SiteError(f"the site has more than {self._max_entries} files: serve a smaller directory")
+        if len(self.entries) >= self.max_paths:
+            raise SiteError(f"the site has more than {self.max_paths} paths: serve a smaller directory")
         self.entries[path] = entry
         return entry
-
-    def room_octets(self) -> int:
-        return self._max_octets - self.octets
-
-    def max_octets(self) -> int:
-        return self._max_octets
 
 
 def content_type_of(name: str) -> str:
@@ -98,9 +97,9 @@ def content_type_of(name: str) -> str:
     return kind
 
 
-def load(directory: str, max_octets: int = MAX_OCTETS, max_entries: int = MAX_ENTRIES) -> Site:
+def load(directory: str, max_octets: int = MAX_OCTETS, max_paths: int = MAX_PATHS) -> Site:
     """The snapshot of a directory; SiteError if it is none, or if it exceeds the limits."""
-    site = Site(max_octets, max_entries)
+    site = Site(max_octets, max_paths)
     try:
         root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -147,8 +146,7 @@ def _load_directory(site: Site, fd: int, path: bytes, depth: int) -> None:
             status = os.fstat(child)
             if stat.S_ISDIR(status.st_mode):
                 _load_directory(site, child, where + b"/", depth + 1)
-                location = urllib.parse.quote_from_bytes(where + b"/").encode()
-                site.put(where, Entry(b"", "text/plain; charset=utf-8", modified, location))
+                site.redirect(where, where + b"/", int(status.st_mtime))
                 listed.append((name + b"/", -1))
             elif stat.S_ISREG(status.st_mode):
                 content = _read(site, child, where)
@@ -181,15 +179,15 @@ def _open_child(site: Site, fd: int, name: bytes, where: bytes) -> int:
 
 def _read(site: Site, fd: int, where: bytes) -> bytes:
     """A whole file, but never more than the site has room for, whatever its size claims."""
-    room = site.room_octets()
+    room = site.max_octets - site.octets
     if os.fstat(fd).st_size > room:
-        raise SiteError(_too_large(where, site.max_octets()))
+        raise SiteError(_too_large(where, site.max_octets))
     with open(fd, "rb", buffering=0, closefd=False) as file:
         content = file.read(os.fstat(fd).st_size) or b""
         while more := file.read(min(1 << 20, room - len(content) + 1)):
             content += more
             if len(content) > room:
-                raise SiteError(_too_large(where, site.max_octets()))
+                raise SiteError(_too_large(where, site.max_octets))
     return content
 
 
