@@ -3,7 +3,7 @@ import cython
 from neatctl.core.native cimport Memory
 
 cdef long long FIN_FLAG, RST_FLAG, _SLOT, _SEEN_AT, _REPLICA_AT, _STATE_AT, _KIND_AT, _KEY_AT, _KIND_MASK, _FIN_IN, _FIN_OUT
-cdef long long _BOTH_FINS, _MAX_PROBES, _TICK, _MASK32, _SPREAD, _FREE, _NEW, _ESTABLISHED, _CLOSING, _GONE, _TCP6
+cdef long long _BOTH_FINS, _MAX_PROBES, _TICK, _TICK_US, _MASK32, _SPREAD, _FREE, _NEW, _ESTABLISHED, _CLOSING, _GONE, _TCP6
 
 
 cdef class Tracking:

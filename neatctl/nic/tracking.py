@@ -53,6 +53,7 @@ _BOTH_FINS = 48
 _MAX_PROBES = 512
 _HUGE_PAGE = 1 << 21
 _TICK = 10
+_TICK_US = 1024
 _MASK32 = 0xFFFFFFFF
 _SPREAD = 0x9E3779B1
 """The hash is linear in the key (Toeplitz); multiplying breaks up the runs that this would make."""
@@ -235,7 +236,7 @@ class Tracking:
                     limit_us = self._new_us
                 else:
                     limit_us = self._idle_us
-                if idle_us > limit_us:
+                if idle_us >= limit_us + _TICK_US:
                     self.remove(slot)
                     forgotten += 1
                     continue
