@@ -44,7 +44,7 @@ missing_packages() {
     has_compiler || echo gcc libc6-dev
   fi
   case $goal in
-    demo) tools="ip:iproute2 curl:curl" ;;
+    demo) tools="curl:curl" ;;
     test) tools="ip:iproute2 curl:curl wrk:wrk httperf:httperf ab:apache2-utils tshark:tshark groff:groff-base" ;;
     bench) tools="ip:iproute2 curl:curl wrk:wrk lighttpd:lighttpd" ;;
     *) tools= ;;
