@@ -30,7 +30,7 @@ _LINE = re.compile(rb"([" + _TCHAR + rb"]+) ([^ \x00-\x1f\x7f-\xff]+) HTTP/(\d)\
 _FIRST = re.compile(rb"[" + _TCHAR + rb"]")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
-_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+_HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
 
 
@@ -47,16 +47,16 @@ class Request:
 
     __slots__ = ("body_octets", "fields", "method", "minor", "path", "persistence")
 
-    def __init__(self, method: str, path: bytes | None, persistence: int, body_octets: int) -> None:
+    def __init__(self, method: str, fields: dict[str, str]) -> None:
         self.method = method
-        self.path = path
-        self.persistence = persistence
+        self.fields = fields
+        """Names in lower case; the values of repeated fields joined by commas."""
+        self.path: bytes | None = None
         self.minor = 1
         """0 for HTTP/1.0, else 1."""
-        self.body_octets = body_octets
+        self.persistence = CLOSE
+        self.body_octets = 0
         """How many octets of body follow the head."""
-        self.fields: dict[str, str] = {}
-        """Names in lower case; the values of repeated fields joined by commas."""
 
 
 def check_prefix(head: bytes, begin: int) -> None:
@@ -70,9 +70,10 @@ def check_prefix(head: bytes, begin: int) -> None:
     end = head.find(b"\n")
     if (end if end >= 0 else len(head)) > MAX_LINE_OCTETS + 1:
         raise Refused(414)
-    bare = _BARE_LF.search(head, begin)
-    if bare and bare.start() <= end + MAX_FIELDS_OCTETS:
-        raise Refused(400)
+    if head.count(b"\n", begin) != head.count(b"\r\n", max(begin - 1, 0)):
+        bare = _BARE_LF.search(head, begin)
+        if bare and bare.start() <= end + MAX_FIELDS_OCTETS:
+            raise Refused(400)
     if end >= 0 and len(head) - end - 1 > MAX_FIELDS_OCTETS:
         raise Refused(431)
 
@@ -100,12 +101,11 @@ def parse(head: bytes) -> Request:
         raise Refused(fields.status or 400) from None
     if not fields.complete:
         raise Refused(400)
-    request = Request(match[1].decode(), None, CLOSE, 0)
-    request.fields = fields.merged()
+    request = Request(match[1].decode(), fields.values)
     request.minor = int(minor != b"0")
-    _check_host(fields, minor)
-    _frame(request, fields)
-    request.persistence = _persistence(request.fields.get("connection", ""), minor)
+    _check_host(fields, request.minor)
+    _frame(request)
+    request.persistence = _persistence(request)
     request.path = _path(request.method, match[2])
     return request
 
@@ -114,52 +114,51 @@ class _Fields:
     """What llhttp calls back."""
 
     def __init__(self) -> None:
-        self.lines: list[tuple[str, str]] = []
+        self.values: dict[str, str] = {}
+        self.lines = 0
+        self.hosts = 0
         self.complete = False
         self.status = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.lines) == MAX_FIELDS:
+        self.lines += 1
+        if self.lines > MAX_FIELDS:
             self.status = 431
             raise Refused(431)
+        key = name.decode("latin-1").lower()
         # llhttp leaves white space at the end of a value.
-        self.lines.append((name.decode("latin-1").lower(), value.decode("latin-1").rstrip(" \t")))
+        text = value.decode("latin-1").rstrip(" \t")
+        if key == "host":
+            self.hosts += 1
+        self.values[key] = f"{self.values[key]}, {text}" if key in self.values else text
 
     def on_headers_complete(self) -> None:
         self.complete = True
 
-    def merged(self) -> dict[str, str]:
-        result: dict[str, str] = {}
-        for name, value in self.lines:
-            result[name] = f"{result[name]}, {value}" if name in result else value
-        return result
 
-    def count(self, name: str) -> int:
-        return sum(name == other for other, _ in self.lines)
-
-
-def _check_host(fields: _Fields, minor: bytes) -> None:
+def _check_host(fields: _Fields, minor: int) -> None:
     """RFC 9112 section 3.2: exactly one Host, which HTTP/1.0 may leave out."""
-    hosts = [value for name, value in fields.lines if name == "host"]
-    if len(hosts) > 1 or (not hosts and minor != b"0"):
+    if fields.hosts > 1 or (fields.hosts == 0 and minor):
         raise Refused(400)
-    if hosts and not _HOST.fullmatch(hosts[0].encode("latin-1")):
+    if fields.hosts and not _HOST.fullmatch(fields.values["host"]):
         raise Refused(400)
 
 
-def _frame(request: Request, fields: _Fields) -> None:
+def _frame(request: Request) -> None:
     """RFC 9112 section 6: where the body ends. A transfer coding is not implemented, so it ends the connection."""
-    if fields.count("transfer-encoding"):
-        raise Refused(400 if fields.count("content-length") else 501)
+    if "transfer-encoding" in request.fields:
+        raise Refused(400 if "content-length" in request.fields else 501)
     request.body_octets = int(request.fields.get("content-length", "0"))
 
 
-def _persistence(connection: str, minor: bytes) -> int:
+def _persistence(request: Request) -> int:
     """RFC 9112 section 9.3."""
-    options = {option.strip(" \t").lower() for option in connection.split(",")}
+    if "connection" not in request.fields:
+        return KEEP if request.minor else CLOSE
+    options = {option.strip(" \t").lower() for option in request.fields["connection"].split(",")}
     if "close" in options:
         return CLOSE
-    if minor != b"0":
+    if request.minor:
         return KEEP
     return KEEP_10 if "keep-alive" in options else CLOSE
 
@@ -168,7 +167,7 @@ def _path(method: str, target: bytes) -> bytes | None:
     """The decoded path of a target in origin or absolute form; Refused if it is neither."""
     if not target.startswith(b"/"):
         match = _ABSOLUTE.fullmatch(target)
-        if match is None or not _HOST.fullmatch(match[1]):
+        if match is None or not _HOST.fullmatch(match[1].decode()):
             if method in ("OPTIONS", "CONNECT"):
                 return None
             raise Refused(400)

@@ -85,7 +85,8 @@ TRAVERSALS = [
     "/dir/../../secret", "/..\\secret", "/..%5csecret", "/%5c..%5csecret", "/....//secret", "/./../secret",
     "//secret", "/dir//../secret", "/%c0%ae%c0%ae/secret", "/%uff0e%uff0e/secret", "/..;/secret", "/dir/..%00/secret",
     "/%00", "/small%00.html", "/file:///etc/passwd", "/%2fetc%2fpasswd", "//etc/passwd", "/etc/passwd",
-    "http://a/../secret", "http://a//etc/passwd", "/%e0%80%ae/secret", "/small/../../secret", "/link", "/link/", "/dir/../link", "/..", "/.", "/dir/.",
+    "http://a/../secret", "http://a//etc/passwd", "/%e0%80%ae/secret", "/small/../../secret",
+    "/link", "/link/", "/dir/../link", "/..", "/.", "/dir/.",
 ]  # fmt: skip
 
 
