@@ -89,6 +89,10 @@ class Events:
     def closing(self, consumer: Consumer) -> None:
         """The same channel will be closed."""
 
+    def fail(self, kind: str) -> None:
+        """A fault was asked for, to happen now: raise it."""
+        raise RuntimeError(f"fault injected: {kind}")
+
 
 class Driver(Work):
     """The work of a driver process. `open_pair` opens the channels of a queue: OSError if they are not there (tried
@@ -172,7 +176,7 @@ class Driver(Work):
         if self.inject == "spin":
             while True:
                 pass
-        raise RuntimeError(f"fault injected: {self.inject}")
+        self._events.fail(self.inject)
 
     # ---- from the device ----
     def _receive(self, now: int) -> int:
@@ -326,6 +330,15 @@ class Driver(Work):
         if wanted and not self.reading and not self._waiting:
             self._waiting = True
             self._read_at = -1
+
+    def close(self) -> None:
+        """Let all channels and the device go; the loop has ended."""
+        for pair in self._by_replica:
+            if pair is not None:
+                pair.close()
+        self._pairs = []
+        self._by_replica = []
+        self.device.close()
 
     def _open(self, queue: Queue) -> QueuePair | None:
         self.steering.tracking.reborn(queue.replica, self._now)

@@ -6,12 +6,11 @@ replica's queue is told to the supervisor; a fault of our own ends the process, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from neatctl.core.channel.endpoint import open_consumer, open_producer
 from neatctl.core.channel.face import Consumer, PeerFault, Producer
 from neatctl.core.control.config import DriverConfig
 from neatctl.core.control.messages import Inject, Message, PeerFaulted, Queue, Queues
+from neatctl.core.process.child import Child, InjectedFault
 from neatctl.nic.counters import Counters
 from neatctl.nic.devices.face import Device
 from neatctl.nic.devices.tap import Tap
@@ -20,9 +19,6 @@ from neatctl.nic.impair import Impairment
 from neatctl.nic.rss import Rss
 from neatctl.nic.steering import Steering
 from neatctl.nic.tracking import Tracking
-
-if TYPE_CHECKING:
-    from neatctl.core.process.child import Child
 
 
 class DriverProcess(Events):
@@ -66,6 +62,9 @@ class DriverProcess(Events):
     def closing(self, consumer: Consumer) -> None:
         self._child.loop.forget_consumer(consumer)
 
+    def fail(self, kind: str) -> None:
+        raise InjectedFault(kind)
+
 
 def _look() -> None:
     """Nothing to do at a wake-up: the next turn reads the device."""
@@ -80,5 +79,7 @@ def start(config: DriverConfig, child: Child) -> None:
     child.counters = driver.read_counters
     child.gauges = driver.read_gauges
     child.announce("driver", config.index, config.generation)
-    child.run(driver, config.spin_turns)
-    device.close()
+    try:
+        child.run(driver, config.spin_turns)
+    finally:
+        driver.close()
