@@ -1,6 +1,6 @@
 """One end of a channel as a process of its own, for test_channels.py: sends or takes records in a Loop.
 
-    python -m tests.system.channel_end sender|taker DOORBELL SEED
+    python -m tests.system.channel_end sender|taker|player DOORBELL SEED
 
 Commands come over standard input as JSON, one a line: attach to a link and watch the process at its other end. What
 happened goes to standard output, one JSON object a line. There is no timer anywhere: a lost wake-up is a standstill.
@@ -151,6 +151,51 @@ class Taker(End):
             self.consumer.disarm()
 
 
+class Player(Taker):
+    """Serves a number or returns it, and soon sleeps until the next comes: a wake-up that is lost is the last."""
+
+    producer: Producer | None = None
+    loop: Loop
+
+    def attach(self, loop: Loop, command: dict[str, Any]) -> None:
+        super().attach(loop, command)
+        self.loop = loop
+        self.producer = endpoint.open_producer(command["kind"], command["back"], command["generation"], command["bell"])
+        self.serves = command["serves"]
+        if self.serves:
+            self.play()
+
+    def detach(self, loop: Loop) -> None:
+        super().detach(loop)
+        if self.producer is not None:
+            self.producer.close()
+        self.producer = None
+
+    def play(self) -> None:
+        assert self.producer is not None
+        for _ in range(self.chance.randint(0, 40)):
+            pass
+        assert self.producer.send(self.number.to_bytes(8, "big"))
+        self.producer.flush()
+        self.loop.spin = self.chance.randint(0, 6)
+
+    def turn(self, now: int) -> int:
+        record = self.consumer.receive() if self.consumer is not None else None
+        if self.consumer is None or record is None:
+            return 0
+        if record != self.number.to_bytes(8, "big"):
+            raise AssertionError(f"{record!r} where {self.number} was due")
+        self.consumer.flush()
+        if not self.serves:
+            self.play()
+        self.number += 1
+        if self.number == self.total:
+            self.finished()
+        elif self.serves:
+            self.play()
+        return 1
+
+
 def link_of(command: dict[str, Any]) -> tuple[str, str, int, str]:
     return command["kind"], command["path"], command["generation"], command["bell"]
 
@@ -161,7 +206,7 @@ def tell(what: str, **facts: object) -> None:
 
 def main() -> None:
     role, bell_path, seed = sys.argv[1:]
-    end: End = Sender(int(seed)) if role == "sender" else Taker(int(seed))
+    end: End = {"sender": Sender, "taker": Taker, "player": Player}[role](int(seed))
     bell = Doorbell(bell_path)
     loop = Loop(end)
     loop.watch(bell.fileno(), bell.clear)

@@ -54,17 +54,11 @@ class End:
         assert facts["what"] == what
         return facts
 
-    def attach(self, kind: str, path: str, generation: int, other: End, total: int, pauses: float) -> None:
-        self.tell(
-            do="attach",
-            kind=kind,
-            path=path,
-            generation=generation,
-            bell=other.bell,
-            pid=other.process.pid,
-            total=total,
-            pauses=pauses,
-        )
+    def attach(
+        self, kind: str, path: str, generation: int, other: End, total: int, pauses: float = 0.0, **more: object
+    ) -> None:
+        link = {"kind": kind, "path": path, "generation": generation, "bell": other.bell, "pid": other.process.pid}
+        self.tell(do="attach", total=total, pauses=pauses, **link, **more)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -137,6 +131,25 @@ def test_millions_of_records_arrive_once_in_order_and_whole(pair: Pair, kind: st
     assert taker.end() == 0
 
 
+@pytest.mark.parametrize(("kind", "rounds"), [("ring", 60_000 if COMPILED else 20_000), ("zmq", 5_000)])
+def test_two_that_wait_for_each_other_are_always_woken(pair: Pair, kind: str, rounds: int) -> None:
+    players = [pair.start("player"), pair.start("player")]
+    paths = [str(pair.directory / name) for name in ("there", "back")]
+    for path in paths:
+        endpoint.create(kind, path, 1, CAPACITY)
+    for serves, (player, other) in enumerate((players, players[::-1])):
+        back = paths[1 - serves]
+        player.attach(kind, paths[serves], 1, other, rounds, back=back, serves=bool(serves))
+        player.heard("attached")
+    for player in players:
+        assert player.heard("finished")["records"] == rounds
+    for player in players:
+        player.tell(do="state")
+        assert player.heard("state")["sleeps"] > rounds // 100, "it never slept: this test shows nothing"
+    for path in paths:
+        endpoint.remove(kind, path)
+
+
 @pytest.mark.parametrize("kind", ["ring", "zmq"])
 @pytest.mark.parametrize("victim", ["sender", "taker"])
 def test_who_outlives_a_killed_peer_notices_and_goes_on_with_the_next(pair: Pair, kind: str, victim: str) -> None:
@@ -154,7 +167,7 @@ def test_who_outlives_a_killed_peer_notices_and_goes_on_with_the_next(pair: Pair
         ends[victim] = pair.start(victim)
         if kind == "ring":
             for end, other in ((ends[survivor], ends[victim]), (ends[victim], ends[survivor])):
-                end.attach(kind, path, generation, other, endless, 0)
+                end.attach(kind, path, generation, other, endless)
                 assert end.heard("refused")["reason"] == "generation"
         endpoint.remove(kind, path)
         path = pair.connect(ends["sender"], ends["taker"], kind, generation, endless, pauses=0.05)
@@ -170,7 +183,7 @@ def test_a_taker_that_stands_still_stops_its_sender_which_goes_on_after_it(pair:
     os.kill(taker.process.pid, signal.SIGSTOP)
     path = str(pair.directory / "link")
     endpoint.create("ring", path, 1, CAPACITY)
-    sender.attach("ring", path, 1, taker, 20_000, 0)
+    sender.attach("ring", path, 1, taker, 20_000)
     sender.heard("attached")
     states: list[int] = []
     while len(states) < 2 or states[-1] != states[-2]:
@@ -185,7 +198,7 @@ def test_a_taker_that_stands_still_stops_its_sender_which_goes_on_after_it(pair:
     sender.tell(do="state")
     assert sender.heard("state")["turns"] - state["turns"] < 200, "it did not sleep while the ring was full"
     os.kill(taker.process.pid, signal.SIGCONT)
-    taker.attach("ring", path, 1, sender, 20_000, 0)
+    taker.attach("ring", path, 1, sender, 20_000)
     taker.heard("attached")
     assert taker.heard("finished")["records"] == 20_000
     sender.heard("finished")
