@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,12 +75,12 @@ class Testbed:
         status: dict[str, Any] = self.json("status")
         return status
 
-    @property
+    @cached_property
     def address(self) -> str:
         """Where the stack answers, without a prefix length."""
         return str(self.status()["address"]).partition("/")[0]
 
-    @property
+    @cached_property
     def client_netns(self) -> str:
         return str(self.status()["client_netns"])
 
