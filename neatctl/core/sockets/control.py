@@ -154,11 +154,12 @@ class Control:
             return
         self.app = message.app
         self.refusal = None
-        for pending in self._requests.values():
+        unanswered = list(self._requests.values())
+        if before not in (0, message.app):
+            self.on_forgotten()  # What we had comes before what we want.
+        for pending in unanswered:
             pending.due_us = now + REPEAT_US
             self._send(pending.message)
-        if before not in (0, message.app):
-            self.on_forgotten()
 
     def _send(self, message: Message) -> None:
         try:

@@ -209,8 +209,15 @@ class Stack:
         number = self._control.next_request()
         message = messages.Listen(number, address, port, backlog, reuse_port)
         answers: list[messages.Listening | messages.Done | messages.Refused] = []
+
+        def answered(answer: messages.Listening | messages.Done | messages.Refused) -> None:
+            answers.append(answer)
+            if isinstance(answer, messages.Listening):
+                # At once: the same answer may come twice in a row, and the second must not look like a stray one.
+                self._bound[answer.listener] = messages.Listen(0, address, answer.port, backlog, reuse_port)
+
         self.listeners.awaited += 1
-        self._control.request(number, message, answers.append, now_us())
+        self._control.request(number, message, answered, now_us())
         try:
             while not answers:
                 self.turn()
@@ -223,7 +230,6 @@ class Stack:
             if isinstance(answer, messages.Refused):
                 raise OSError(answer.errno, answer.message)
             raise failure(errno.EPROTO)
-        self._bound[answer.listener] = messages.Listen(0, address, answer.port, backlog, reuse_port)
         return self._adopt(answer.listener), answer.address, answer.port
 
     def _adopt(self, ident: int) -> Listener:
