@@ -125,11 +125,11 @@ class BatchConsumer(Consumer):
             return -1
         word = self.memory.load64(self._place)
         if word >> 32 != self._generation:
-            raise PeerFault("generation", f"a record of generation {word >> 32}, not {self._generation}")
+            raise PeerFault("generation", f"a record of generation {word >> 32}, not {self._generation}", self)
         length = word & _LENGTH_MASK
         need = (length + _HEADER + 7) & ~7
         if need > self._end - self._place:
-            raise PeerFault("length", f"a record of {length} octets in {self._end - self._place}")
+            raise PeerFault("length", f"a record of {length} octets in {self._end - self._place}", self)
         self._need = need
         self.at = self._place + _HEADER
         return length
@@ -146,7 +146,7 @@ class BatchConsumer(Consumer):
             self._messages = 0
             self._producer.ring()
         if octets == 0 or octets > _MESSAGE_OCTETS or octets & 7:
-            raise PeerFault("length", f"a message of {octets} octets")
+            raise PeerFault("length", f"a message of {octets} octets", self)
         self._end = octets
         return True
 

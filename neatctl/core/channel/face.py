@@ -12,11 +12,16 @@ from neatctl.core.native import Memory
 
 
 class PeerFault(Exception):
-    """The other end of a channel broke its rules; `reason` is one of `index`, `length`, `generation`, `record`."""
+    """The other end of a channel broke its rules; `reason` is one of `index`, `length`, `generation`, `record`.
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    `channel` is the end that found it in its memory: who reads one channel may write another meanwhile, and must
+    blame the right peer. None for a record that made no sense, or a channel that could not be opened.
+    """
+
+    def __init__(self, reason: str, detail: str = "", channel: Producer | Consumer | None = None) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.channel = channel
 
 
 class Producer:
@@ -28,7 +33,10 @@ class Producer:
         """How often a reservation found no room."""
 
     def reserve(self, octets: int) -> int:
-        """The offset in `memory` of room for a record of `octets`, or -1 when the channel is full (counted)."""
+        """The offset in `memory` of room for a record of `octets`, or -1 when the channel is full (counted).
+
+        PeerFault if the consumer broke the rules.
+        """
         raise NotImplementedError
 
     def commit(self, octets: int) -> None:

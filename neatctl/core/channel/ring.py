@@ -126,7 +126,7 @@ class RingProducer(Producer):
         if self._tail + total - self._head > self._capacity:
             head = self.memory.load64(_HEAD)
             if head < self._head or head > self._published or head & 7:
-                raise PeerFault("index", f"head {head} is not in {self._head}..{self._published}")
+                raise PeerFault("index", f"head {head} is not in {self._head}..{self._published}", self)
             self._head = head
             if self._tail + total - head > self._capacity:
                 self.full += 1
@@ -190,24 +190,24 @@ class RingConsumer(Consumer):
                 if tail == self._tail:
                     return -1
                 if tail < self._tail or tail - self._published > self._capacity or tail & 7:
-                    raise PeerFault("index", f"tail {tail} does not follow {self._tail}")
+                    raise PeerFault("index", f"tail {tail} does not follow {self._tail}", self)
                 self._tail = tail
             place = self._head & (self._capacity - 1)
             # The only look at this word: the other side could change it under our hands.
             word = self.memory.load64(_RECORDS + place)
             if word >> 32 != self._generation:
-                raise PeerFault("generation", f"a record of generation {word >> 32}, not {self._generation}")
+                raise PeerFault("generation", f"a record of generation {word >> 32}, not {self._generation}", self)
             length = word & _FILLER
             if length == _FILLER:
                 # A producer fills the end only, and its next record is at the start: so two in a row cannot be.
                 need = self._capacity - place
                 if place == 0 or need > self._tail - self._head:
-                    raise PeerFault("length", f"{need} octets of filler in {self._tail - self._head}")
+                    raise PeerFault("length", f"{need} octets of filler in {self._tail - self._head}", self)
                 self._head += need
                 continue
             need = (length + _HEADER + 7) & ~7
             if need > self._tail - self._head or need > self._capacity - place:
-                raise PeerFault("length", f"a record of {length} octets in {self._tail - self._head}")
+                raise PeerFault("length", f"a record of {length} octets in {self._tail - self._head}", self)
             self._need = need
             self.at = _RECORDS + place + _HEADER
             return length

@@ -28,6 +28,7 @@ def ends(memory: Memory) -> tuple[RingProducer, RingConsumer]:
 def reason_of(consumer: RingConsumer) -> str:
     with pytest.raises(PeerFault) as caught:
         consumer.peek()
+    assert caught.value.channel is consumer
     return caught.value.reason
 
 
@@ -101,6 +102,7 @@ def test_a_head_that_cannot_be_is_a_fault(head: int) -> None:
     with pytest.raises(PeerFault) as caught:
         producer.reserve(8)
     assert caught.value.reason == "index"
+    assert caught.value.channel is producer
 
 
 def test_a_head_that_goes_back_is_a_fault() -> None:
