@@ -1,7 +1,7 @@
 """The way into a replica: Ethernet, ARP, IPv4 and its checks, ICMP; TCP segments go on to the TCP layer.
 
-RFC 791, RFC 792, RFC 1122 sections 3.2.1 and 3.2.2, RFC 1812 section 5.3.7 (martians). What is wrong is counted under its
-reason and dropped. Knows of TCP only that it takes segments and bad news.
+RFC 791, RFC 792, RFC 1122 sections 3.2.1 and 3.2.2, RFC 1812 section 5.3.7 (martians). What is wrong is counted under
+its reason and dropped. Knows of TCP only that it takes segments and bad news.
 """
 
 from __future__ import annotations
@@ -166,8 +166,7 @@ class IpInput:
 
     def _send_unreachable(self, memory: Memory, ip: int, header: int, total: int, code: int, now: int) -> None:
         """RFC 1122 section 3.2.2.1: the header and 8 octets come back."""
-        if self._errors_us < now - _ERROR_BURST_US:
-            self._errors_us = now - _ERROR_BURST_US
+        self._errors_us = max(self._errors_us, now - _ERROR_BURST_US)
         if self._errors_us + _ERROR_GAP_US > now:
             self._counters.drop_rate += 1
             return

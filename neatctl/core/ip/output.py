@@ -55,7 +55,7 @@ def address_octets(dotted: str) -> bytes:
 
 
 class Path:
-    """The way to one remote address for one protocol: the prepared record head and what of the checksums is constant."""
+    """The way to one remote address for one protocol: the prepared head of a record, and the constant sums."""
 
     def __init__(self, local: bytes, remote: bytes, source_mac: bytes, neighbour: Neighbour, protocol: int) -> None:
         self.local = local

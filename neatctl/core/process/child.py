@@ -38,7 +38,7 @@ _ROLES: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "syscall": ("neatctl.core.syscall.process", SyscallConfig),
     "replica": ("neatctl.core.process.replica", ReplicaConfig),
 }
-"""By component: the module whose `start` it runs, and its configuration. By name, because core does not know the NIC."""
+"""By component: the module whose `start` it runs, by name because core does not know the NIC, and its configuration."""
 
 
 class InjectedFault(Exception):
@@ -114,7 +114,7 @@ class Child:
         """Turn until told to stop, with heartbeats, control messages and the doorbell looked after."""
         loop = self._loop = Loop(work, spin)
         loop.watch(self.doorbell.fd, self._rung)
-        loop.watch(self._socket.getsockopt(zmq.FD), self._hear)
+        loop.watch(int(self._socket.getsockopt(zmq.FD)), self._hear)
         for fd, callback in self._watched:
             loop.watch(fd, callback)
         loop.every(self._beat, now_us())

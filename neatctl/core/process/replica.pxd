@@ -26,10 +26,10 @@ cdef class Replica(Work):
     cdef dict _links
     cdef dict _subsockets
     cdef object _syscall
-    @cython.locals(done=cython.longlong, stack=Stack, application=Application, due=cython.longlong)
+    @cython.locals(done=cython.longlong, stack=Stack, rx=Consumer, application=Application, due=cython.longlong)
     cpdef long long turn(self, long long now) except? -1
-    @cython.locals(rx=Consumer, count=cython.longlong, octets=cython.longlong)
-    cdef long long _receive(self, long long now) except -1
+    @cython.locals(count=cython.longlong, octets=cython.longlong)
+    cdef long long _receive(self, Consumer rx, long long now) except -1
     @cython.locals(commands=Consumer, tcp=TcpLayer, count=cython.longlong, octets=cython.longlong)
     cdef long long _obey(self, Application application, long long now) except -1
     @cython.locals(quiet=cython.bint, application=Application)

@@ -14,6 +14,7 @@ import zmq
 
 from neatctl.core.channel import endpoint
 from neatctl.core.channel.face import Consumer, PeerFault, Producer
+from neatctl.core.channel.records import MAX_FRAME
 from neatctl.core.control.config import ReplicaConfig
 from neatctl.core.control.messages import (
     AppLink,
@@ -72,8 +73,9 @@ class Replica(Work):
             self._fail()
         done = 0
         stack = self.stack
-        if self._rx is not None:
-            done = self._receive(now)
+        rx = self._rx
+        if rx is not None:
+            done = self._receive(rx, now)
         for application in self._applications:
             done += self._obey(application, now)
         due = stack.deadline()
@@ -82,13 +84,10 @@ class Replica(Work):
         done += stack.transmit(now)
         if self._tx is not None:
             self._tx.flush()
-        for application in self._applications:
-            application.events.flush()
         return done
 
-    def _receive(self, now: int) -> int:
+    def _receive(self, rx: Consumer, now: int) -> int:
         """A burst from the NIC queue."""
-        rx = self._rx
         count = 0
         try:
             while count < _BURST:
@@ -127,6 +126,10 @@ class Replica(Work):
 
     def arm(self) -> bool:
         quiet = self._rx is None or self._rx.arm()
+        if self._tx is not None and self.stack.tcp.pending:
+            self._tx.want_room()
+            if self._tx.reserve(MAX_FRAME) >= 0:
+                quiet = False
         for application in self._applications:
             if not application.commands.arm():
                 quiet = False
@@ -256,8 +259,7 @@ class Replica(Work):
 
     def syscall_fd(self) -> int:
         """What the loop watches for the SYSCALL server's messages."""
-        fd: int = self._syscall.getsockopt(zmq.FD)
-        return fd
+        return int(self._syscall.getsockopt(zmq.FD))
 
     def counters(self) -> dict[str, int]:
         """Totals since the start."""

@@ -94,7 +94,7 @@ def icmp(kind: int, code: int, rest: bytes) -> bytes:
 
 
 def arp(operation: int, sender_mac: bytes, sender: bytes, target: bytes, target_mac: bytes = bytes(6)) -> bytes:
-    return bytes.fromhex("0001080006040000")[:6] + operation.to_bytes(2, "big") + sender_mac + sender + target_mac + target
+    return b"\0\1\x08\0\6\4" + operation.to_bytes(2, "big") + sender_mac + sender + target_mac + target
 
 
 @dataclass(frozen=True)
