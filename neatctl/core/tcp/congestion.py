@@ -17,7 +17,11 @@ class Congestion:
     """The face. `mss` is SMSS, `flight` FlightSize."""
 
     def __init__(self, mss: int) -> None:
-        self.cwnd = max(_INITIAL_SEGMENTS * mss, 2 * mss)
+        self.begin(mss)
+
+    def begin(self, mss: int) -> None:
+        """Start as a new connection does."""
+        self.cwnd = _INITIAL_SEGMENTS * mss
         self.ssthresh = _LARGE
 
     def on_ack(self, acked: int, mss: int, now: int) -> None:
@@ -40,7 +44,7 @@ class NewReno(Congestion):
     """RFC 5681: slow start, congestion avoidance, multiplicative decrease by a half."""
 
     def __init__(self, mss: int) -> None:
-        super().__init__(mss)
+        self.begin(mss)
         self._counted = 0
 
     def on_ack(self, acked: int, mss: int, now: int) -> None:  # noqa: ARG002

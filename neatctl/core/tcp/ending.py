@@ -43,7 +43,7 @@ def wait(tables: Tables, tcb: Tcb, now: int) -> None:
     tables.leave(tcb)
     tables.waits.add(tcb, now)
     rest: TimeWait = tables.flows[tcb.key]
-    reply(tables, rest.key, rest.snd_nxt, rest.rcv_nxt, _ACK, rest.window, rest.ts_recent, now)
+    reply(tables, rest.path, rest.key, rest.snd_nxt, rest.rcv_nxt, _ACK, rest.window, rest.ts_recent, now)
 
 
 def fail(tables: Tables, tcb: Tcb, error: int) -> None:

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 from hashlib import blake2s
 
+_MASK = 0xFFFFFFFF
+
 
 class Secrets:
     """What is derived from the boot's 16-octet key."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._keyed = blake2s(key=key, digest_size=4)
         self.timestamp_offset = int.from_bytes(blake2s(b"timestamps", key=key, digest_size=4).digest(), "big")
 
     def isn(self, connection: bytes, now: int) -> int:
         """The ISN for a connection (its 12 octets of addresses and ports) at `now` in microseconds."""
-        secret = int.from_bytes(blake2s(connection, key=self._key, digest_size=4).digest(), "big")
-        return (secret + (now >> 2)) & 0xFFFFFFFF
+        keyed = self._keyed.copy()
+        keyed.update(connection)
+        digest: bytes = keyed.digest()
+        secret = digest[0] << 24 | digest[1] << 16 | digest[2] << 8 | digest[3]
+        return (secret + (now >> 2)) & _MASK

@@ -26,6 +26,7 @@ cdef class TcpLayer:
     cdef readonly TcpCounters counters
     cdef Segment _segment
     cdef list _apps
+    cdef Application _last_app
     cpdef attach(self, long long app, Producer events)
     @cython.locals(application=Application, listener=Listener, tcb=Tcb)
     cpdef detach(self, long long app, long long now)

@@ -43,6 +43,7 @@ class TcpLayer:
         self.counters = self.tables.counters
         self._segment = Segment()
         self._apps: list[Application] = []
+        self._last_app: Application | None = None
 
     @property
     def connections(self) -> int:
@@ -63,6 +64,7 @@ class TcpLayer:
             return
         self._apps = list(self.tables.applications.values())
         application.gone = True
+        self._last_app = None
         application.waiting = []
         for listener in list(self.tables.listeners.values()):
             if listener.app is application:
@@ -146,7 +148,10 @@ class TcpLayer:
 
     def command(self, app: int, memory: Memory, at: int, octets: int, now: int) -> None:
         """A socket record of an attached application, of `octets` at `at`. PeerFault("record") if it is malformed."""
-        application: Application = self.tables.applications[app]
+        application = self._last_app
+        if application is None or application.number != app:
+            application = self.tables.applications[app]
+            self._last_app = application
         call(self.tables, application, memory, at, octets, now)
 
     def unreachable(self, key: bytes, code: int, now: int) -> None:

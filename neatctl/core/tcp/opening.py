@@ -195,4 +195,4 @@ def _may_connect(key: bytes) -> bool:
     endpoint with itself (MUST-57, MUST-63)."""
     if key[0] == 0 or key[0] >= 224 or key[4] >= 224:
         return False
-    return key[0:4] != key[4:8] or key[8:10] != key[10:12]
+    return key[3] != key[7] or key[8:10] != key[10:12] or key[0:4] != key[4:8]

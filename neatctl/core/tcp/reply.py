@@ -6,6 +6,7 @@ segment asks for them anew. Knows keys and numbers, not connections.
 
 from __future__ import annotations
 
+from neatctl.core.ip.output import Path
 from neatctl.core.native import Memory
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.time_wait import TimeWait
@@ -37,21 +38,21 @@ def reply_reset(tables: Tables, segment: Segment, key: bytes, now: int) -> None:
     if segment.flags & _RST:
         tables.counters.drop_reset += 1
         return
+    path = tables.output.path(key[4:8], key[0:4], now)
     if segment.flags & _ACK:
-        reply(tables, key, segment.ack, 0, _RST, 0, _NO_TIMESTAMPS, now)
+        reply(tables, path, key, segment.ack, 0, _RST, 0, _NO_TIMESTAMPS, now)
     else:
-        reply(tables, key, 0, segment.seq + segment.length, _RST | _ACK, 0, _NO_TIMESTAMPS, now)
+        reply(tables, path, key, 0, segment.seq + segment.length, _RST | _ACK, 0, _NO_TIMESTAMPS, now)
 
 
 def reply(
-    tables: Tables, key: bytes, seq: int, ack: int, flags: int, window: int, ts_recent: int, now: int
+    tables: Tables, path: Path, key: bytes, seq: int, ack: int, flags: int, window: int, ts_recent: int, now: int
 ) -> None:
-    """Send a segment without octets to where `key` came from; `ts_recent` is echoed, or -1 for none."""
+    """Send a segment without octets along `path` to where `key` came from; `ts_recent` is echoed, or -1 for none."""
     output = tables.output
     header = _HEADER
     if ts_recent >= 0:
         header += _TIMESTAMPS_OCTETS
-    path = output.path(key[4:8], key[0:4], now)
     at = output.begin(path, header, now)
     if at < 0:
         tables.counters.queue_full += 1
@@ -92,7 +93,7 @@ def arrive_time_wait(tables: Tables, rest: TimeWait, segment: Segment, now: int)
     elif now < rest.silent_until_us:
         return False
     rest.silent_until_us = now + _SILENCE_US
-    reply(tables, rest.key, rest.snd_nxt, rest.rcv_nxt, _ACK, rest.window, rest.ts_recent, now)
+    reply(tables, rest.path, rest.key, rest.snd_nxt, rest.rcv_nxt, _ACK, rest.window, rest.ts_recent, now)
     return False
 
 

@@ -3,6 +3,7 @@ import cython
 from neatctl.core.ip.output cimport IpOutput
 from neatctl.core.tcp.application cimport Listener
 from neatctl.core.tcp.counters cimport TcpCounters
+from neatctl.core.tcp.isn cimport Secrets
 from neatctl.core.tcp.send_buffer cimport BufferPool
 from neatctl.core.tcp.tcb cimport Flow, Tcb
 from neatctl.core.tcp.time_wait cimport TimeWaits
@@ -14,7 +15,7 @@ cdef long long _NEVER, _SLOT_BITS, _SLOT_MASK, _ID_MASK, _IPV4_HEADER, _TCP_HEAD
 cdef class Tables:
     cdef public IpOutput output
     cdef readonly TcpCounters counters
-    cdef readonly object secrets
+    cdef readonly Secrets secrets
     cdef readonly long long timestamp_offset, mss, gso_octets, receive_octets, send_octets, room_lump
     cdef readonly long long max_connections, receive_scale
     cdef readonly dict flows, applications, listeners, ports

@@ -13,7 +13,7 @@ cdef long long _CLOSED, _NEVER, _INITIAL_RTO_US
 
 
 cdef class Flow(Timed):
-    cdef readonly bytes key
+    cdef public bytes key
     cdef public long long state
 
 

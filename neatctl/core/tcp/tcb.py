@@ -31,18 +31,20 @@ _INITIAL_RTO_US = 1_000_000
 class Flow(Timed):
     """What the demultiplexer finds for a key: a connection, or the rest of one in TIME-WAIT."""
 
-    def __init__(self, key: bytes) -> None:
-        Timed.__init__(self)
-        self.key = key
-        """12 octets as on the wire of an arriving segment: source, destination, source port, destination port."""
-        self.state = _CLOSED
+    key: bytes
+    """12 octets as on the wire of an arriving segment: source, destination, source port, destination port."""
+    state: int
 
 
 class Tcb(Flow):
     """One connection."""
 
     def __init__(self, key: bytes, path: Path, app: Application, pool: BufferPool) -> None:
-        Flow.__init__(self, key)
+        self.due_us = _NEVER
+        self.tick = -1
+        self.place = 0
+        self.key = key
+        self.state = _CLOSED
         self.path = path
         self.ports = key[10] << 24 | key[11] << 16 | key[8] << 8 | key[9]
         """The first word of our header: our port, the peer's."""

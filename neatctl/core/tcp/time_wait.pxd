@@ -1,5 +1,6 @@
 import cython
 
+from neatctl.core.ip.output cimport Path
 from neatctl.core.tcp.counters cimport TcpCounters
 from neatctl.core.tcp.tcb cimport Flow, Tcb
 
@@ -7,6 +8,7 @@ cdef long long _MAX, _CLOSED, _TIME_WAIT
 
 
 cdef class TimeWait(Flow):
+    cdef readonly Path path
     cdef readonly long long turn_us, snd_nxt, rcv_nxt, window, ts_recent
     cdef public long long silent_until_us
 

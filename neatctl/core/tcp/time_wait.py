@@ -24,7 +24,10 @@ class TimeWait(Flow):
     """The end of a connection that may still have to acknowledge the peer's FIN again."""
 
     def __init__(self, tcb: Tcb, due_us: int) -> None:
-        Flow.__init__(self, tcb.key)
+        self.tick = -1
+        self.place = 0
+        self.key = tcb.key
+        self.path = tcb.path
         self.state = _TIME_WAIT
         self.due_us = due_us
         """When it ends: later than `turn_us` if the peer sent its FIN again."""

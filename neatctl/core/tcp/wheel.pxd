@@ -4,8 +4,7 @@ cdef long long _NEVER, _SHIFT, _SLOTS, _LAST
 
 
 cdef class Timed:
-    cdef public long long due_us
-    cdef readonly long long tick, place
+    cdef public long long due_us, tick, place
 
 
 cdef class Wheel:

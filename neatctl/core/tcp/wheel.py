@@ -19,7 +19,8 @@ _LAST = _SLOTS - 1
 
 
 class Timed:
-    """Something with one deadline. It belongs to at most one wheel."""
+    """Something with one deadline. It belongs to at most one wheel. A subclass sets these three itself: a call to
+    another constructor would cost more than all that a new connection's does."""
 
     def __init__(self) -> None:
         self.due_us = _NEVER
