@@ -68,10 +68,8 @@ def _hold(settings: Settings, run: RunDirectory, report: Callable[[Report], None
     try:
         if own_namespace:
             network.enter_user_namespace()
-        made = network.make_network(settings.name, f"{config.client_address}/{config.prefix_length}", own_namespace)
+        setup = network.NetworkSetup(settings.name, f"{config.client_address}/{config.prefix_length}", own_namespace)
     except network.NoNetwork as error:
-        if not own_namespace:
-            network.remove_namespace(network.netns_name(settings.name))
         raise Failed(str(error)) from None
     try:
         said_ready = False
@@ -83,7 +81,16 @@ def _hold(settings: Settings, run: RunDirectory, report: Callable[[Report], None
                 said_ready = True
                 report(Report(ready=True))
 
-        supervisor = Supervisor(config, run, made, on_event)
+        supervisor = Supervisor(config, run, on_event)
+
+        def made() -> None:
+            supervisor.loop.forget(setup.fileno())
+            try:
+                supervisor.network_made(setup.finish())
+            except network.NoNetwork as error:
+                supervisor.testbed.broken = str(error)
+
+        supervisor.loop.watch(setup.fileno(), made)
         try:
             _name_process(f"neatctl: supervisor {settings.name}")
             _end_on_signals(supervisor)
@@ -94,9 +101,9 @@ def _hold(settings: Settings, run: RunDirectory, report: Callable[[Report], None
         finally:
             supervisor.close()
     finally:
-        os.close(made.device_fd)
-        if made.client_netns:
-            network.remove_namespace(made.client_netns)
+        setup.end()
+        if not own_namespace:
+            network.remove_namespace(network.netns_name(settings.name))
     if problem:
         raise Failed(problem)
 

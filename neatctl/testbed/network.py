@@ -52,25 +52,43 @@ def enter_user_namespace() -> None:
             file.write(line)
 
 
-def make_network(testbed: str, client_interface: str, own_namespace: bool) -> Network:
-    """Make the namespace (unless we are in one of our own), the TAP with `client_interface` (10.77.0.1/24); NoNetwork
-    if that is not possible."""
-    name = "" if own_namespace else netns_name(testbed)
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        done = subprocess.run(
-            [sys.executable, "-m", __name__, name, client_interface],
-            stdin=theirs.fileno(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:] or ["the set-up of the network failed"]
+class NetworkSetup:
+    """Makes the namespace (unless we are in one of our own) and the TAP with `client_interface` (10.77.0.1/24), in a
+    process of its own; `fileno` is readable when it has ended."""
+
+    def __init__(self, testbed: str, client_interface: str, own_namespace: bool) -> None:
+        self._name = "" if own_namespace else netns_name(testbed)
+        self._own_namespace = own_namespace
+        self._ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, self._name, client_interface],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def end(self) -> None:
+        """Wait until nothing is being made any more, if `finish` has not."""
+        if self._ours.fileno() >= 0:
+            with contextlib.suppress(NoNetwork):
+                os.close(self.finish().device_fd)
+
+    def finish(self) -> Network:
+        """What was made; waits for it. NoNetwork if it is not possible."""
+        with self._ours:
+            _, descriptors, _, _ = socket.recv_fds(self._ours, 1, 1)
+        _, said = self._process.communicate()
+        if self._process.returncode or not descriptors:
+            last = said.strip().splitlines()[-1:] or ["the set-up of the network failed"]
             raise NoNetwork(last[0])
-        _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
-    namespace = os.open(f"{NETNS_DIRECTORY}/{name}", os.O_RDONLY | os.O_CLOEXEC) if name else -1
-    return Network(descriptors[0], name, in_namespace(namespace), own_namespace)
+        namespace = os.open(f"{NETNS_DIRECTORY}/{self._name}", os.O_RDONLY | os.O_CLOEXEC) if self._name else -1
+        return Network(descriptors[0], self._name, in_namespace(namespace), self._own_namespace)
 
 
 def remove_namespace(name: str) -> None:

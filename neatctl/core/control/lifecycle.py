@@ -64,6 +64,7 @@ class Lifecycle:
         self.children: dict[int, Child] = {}
         self.places: dict[tuple[str, int], Place] = {}
         self.wanted = replicas
+        self._device_made = False
         self.ready = False
         """Whether everything has served at least once."""
         self.broken = ""
@@ -106,7 +107,7 @@ class Lifecycle:
         for place in sorted(self.places.values(), key=lambda p: (p.spec.order, p.index)):
             if place.state == c.BACKING_OFF and now >= place.retry_at:
                 place.state = c.VACANT
-            if place.state != c.VACANT:
+            if place.state != c.VACANT or (place.component == "driver" and not self._device_made):
                 continue
             if place.spec.order > syscall.spec.order and syscall.state in {c.VACANT, c.STARTING}:
                 continue

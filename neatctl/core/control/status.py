@@ -14,8 +14,8 @@ from neatctl.core.control.testbed import Testbed
 
 SCHEMA = 1
 """Rises when a field changes its meaning or goes; new fields do not count."""
-_PACKETS_IN = ("rx_frames", "packets_in")
-_PACKETS_OUT = ("tx_frames", "packets_out")
+_PACKETS_IN = ("rx_frames", "ip_received")
+_PACKETS_OUT = ("tx_frames", "ip_sent")
 
 
 class Usage(msgspec.Struct, frozen=True):

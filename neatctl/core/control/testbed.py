@@ -45,6 +45,11 @@ class Testbed(Lifecycle):
         """Begin."""
         self._settle(now)
 
+    def device_made(self, now: int) -> None:
+        """The NIC's device is there: a driver may have it."""
+        self._device_made = True
+        self._settle(now)
+
     def spawned(self, number: int, pid: int, now: int) -> None:
         """The process of Spawn or SpawnApplication exists."""
         child = self.children[number]

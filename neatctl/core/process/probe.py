@@ -1,7 +1,8 @@
 """Sees whether an application answers, as a client does: by a connection through the whole stack.
 
 An application tells the supervisor nothing; that its port takes a connection is the proof that counts.
-A try that is refused is repeated soon; one without an answer is given up, for the network may lose frames.
+A try that is refused is repeated, at once when the SYSCALL server has something new to tell; one without an
+answer is given up, for the network may lose frames.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 
 from neatctl.core.process.loop import Loop
 
-PAUSE_US = 10_000
+PAUSE_US = 100_000
 PATIENCE_US = 200_000
 
 
@@ -23,12 +24,12 @@ class Probe:
     def __init__(
         self,
         loop: Loop,
-        client_socket: Callable[[], socket.socket],
         address: tuple[str, int],
         answered: Callable[[], None],
     ) -> None:
         self._loop = loop
-        self._client_socket = client_socket
+        self.client_socket: Callable[[], socket.socket] | None = None
+        """Makes a socket on the clients' side, once there is one."""
         self._address = address
         self._answered = answered
         self._socket: socket.socket | None = None
@@ -47,6 +48,11 @@ class Probe:
             self._socket.close()
             self._socket = None
 
+    def hasten(self, now: int) -> None:
+        """Something has changed: if a try is due at all, make it now."""
+        if self._next >= 0:
+            self.begin(now)
+
     def deadline(self) -> int:
         return self._next
 
@@ -55,7 +61,10 @@ class Probe:
             self.begin(now)
 
     def _try(self, now: int) -> None:
-        attempt = self._client_socket()
+        if self.client_socket is None:
+            self._next = now + PAUSE_US
+            return
+        attempt = self.client_socket()
         attempt.setblocking(False)
         result = attempt.connect_ex(self._address)
         if result not in {0, errno.EINPROGRESS}:
@@ -67,8 +76,11 @@ class Probe:
         self._loop.watch(attempt.fileno(), self._decided, writable=True)
 
     def _decided(self) -> None:
-        assert self._socket is not None
+        if self._socket is None:
+            return
         failed = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if not failed and self._socket.connect_ex(self._address) == errno.EALREADY:
+            return  # this was meant for a descriptor that had the same number before
         due = self._next
         self.end()
         if failed:

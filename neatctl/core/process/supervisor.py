@@ -43,7 +43,7 @@ _MAX_MESSAGE_OCTETS = 1 << 20
 
 @dataclass(slots=True)
 class Network:
-    """What the set-up of the network hands over."""
+    """What the set-up of the network hands over; the device's descriptor belongs to the supervisor from then on."""
 
     device_fd: int
     client_netns: str
@@ -59,12 +59,11 @@ class Supervisor(Work):
         self,
         config: TestbedConfig,
         run: RunDirectory,
-        network: Network,
         on_event: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         self.config = config
         self.run_directory = run
-        self.network = network
+        self.network: Network | None = None
         self._on_event = on_event
         self._channel = config.channel if config.transport == "ipc" or config.channel == "ring" else "zmq-inproc"
         self._started = now_us()
@@ -84,7 +83,7 @@ class Supervisor(Work):
         self._control = self._bind("control")
         self._command = self._bind("command")
         self.commands = Commands(self, self._command)
-        self._probe = Probe(self.loop, network.client_socket, (config.address, WEB_PORT), self._web_answered)
+        self._probe = Probe(self.loop, (config.address, WEB_PORT), self._web_answered)
         self.testbed = Testbed(config.run_directory, config.replicas, self._configure, self._started)
 
     def _bind(self, name: str) -> zmq.Socket[bytes]:
@@ -104,6 +103,14 @@ class Supervisor(Work):
         self.loop.run()
         self.commands.farewell()
 
+    def network_made(self, network: Network) -> None:
+        """The clients' side and the device are there; the components have been starting meanwhile."""
+        self.network = network
+        self._probe.client_socket = network.client_socket
+        self.testbed.device_made(now_us())
+        self._record_due = True
+        self.carry_out()
+
     def stop(self, now: int) -> None:
         """Begin to take the testbed down; `run` returns when it is."""
         self._probe.end()
@@ -117,6 +124,8 @@ class Supervisor(Work):
             child.signal(9)
         for child in self._processes.values():
             child.reap()
+        if self.network is not None:
+            os.close(self.network.device_fd)
         self._control.close(linger=0)
         self._command.close()
         self._event_log.close()
@@ -188,6 +197,7 @@ class Supervisor(Work):
             self.testbed.listeners_ready(message, now)
         elif isinstance(message, messages.Snapshot):
             self.testbed.snapshot(message)
+            self._probe.hasten(now)
         elif isinstance(message, messages.PeerFaulted):
             self.testbed.peer_faulted(message, now)
         self.carry_out()
@@ -232,7 +242,8 @@ class Supervisor(Work):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
             case a.HandDevice(number):
-                self._processes[number].send_descriptor(self.network.device_fd)
+                if self.network is not None:
+                    self._processes[number].send_descriptor(self.network.device_fd)
             case a.Spawn(number):
                 what = ["neatctl.core.process.child", self.config.run_directory, self.config.transport, str(number)]
                 self._spawn(number, what, f"standby.{number}")
@@ -322,7 +333,7 @@ class Supervisor(Work):
             config.transport,
             f"{config.address}/{config.prefix_length}",
             config.client_address,
-            self.network.client_netns,
+            self.network.client_netns if self.network is not None else "",
             now - self._started,
             self.testbed.wanted,
             status_rows(self.testbed, self._usage),
@@ -357,8 +368,8 @@ class Supervisor(Work):
                 children=children,
                 address=f"{self.config.address}/{self.config.prefix_length}",
                 client_address=self.config.client_address,
-                client_netns=self.network.client_netns,
-                user_namespace=self.network.user_namespace,
+                client_netns=self.network.client_netns if self.network is not None else "",
+                user_namespace=self.network is not None and self.network.user_namespace,
                 shared_memory=self.run_directory.shared_memory,
             )
         )

@@ -48,6 +48,7 @@ class World:
         self.doomed: set[str] = set()
         """Components that exit as soon as they are assigned."""
         self.testbed.start(0)
+        self.testbed.device_made(0)
         self._carry_out()
 
     # ---- time ----
