@@ -107,8 +107,8 @@ class Queues(Message, frozen=True):
 
 
 class Attach(Message, frozen=True):
-    """To a replica: this is your queue pair to a NIC. Sent at the start and whenever its driver was reborn: open it, tell
-    your live flows (FLOW records), say FLOWS_TOLD."""
+    """To a replica: this is your queue pair to a NIC. Sent at the start and whenever its driver was reborn: open
+    it, tell your live flows (FLOW records), say FLOWS_TOLD."""
 
     nic: int
     driver_generation: int
