@@ -156,7 +156,7 @@ class Commands:
         kind = str(command.arguments.get("kind", "kill"))
         place = self._supervisor.testbed.place(component, index)
         generation, pid = (place.generation, place.child.pid if place.child else 0) if place else (0, 0)
-        if self._supervisor.config.transport == "inproc" and kind in c.SIGNALS:
+        if self._supervisor.config.transport == "inproc" and kind in c.KINDS and kind != "exception":
             raise ValueError(f"{kind} would hit the whole testbed: with --transport inproc it is one process")
         place = self._supervisor.testbed.inject(component, index, kind, now)
         self._supervisor.carry_out()

@@ -19,6 +19,7 @@ cdef class Replica(Work):
     cdef readonly Stack stack
     cdef object _child
     cdef str _fault
+    cdef Consumer _reading
     cdef Consumer _rx
     cdef Producer _tx
     cdef long long _driver_generation
@@ -26,12 +27,9 @@ cdef class Replica(Work):
     cdef dict _links
     cdef dict _subsockets
     cdef object _syscall
-    @cython.locals(done=cython.longlong, stack=Stack, rx=Consumer, application=Application, due=cython.longlong)
     cpdef long long turn(self, long long now) except? -1
-    @cython.locals(count=cython.longlong, octets=cython.longlong)
-    cdef long long _receive(self, Consumer rx, long long now) except -1
-    @cython.locals(commands=Consumer, tcp=TcpLayer, count=cython.longlong, octets=cython.longlong)
-    cdef long long _obey(self, Application application, long long now) except -1
+    @cython.locals(done=cython.longlong, stack=Stack, tcp=TcpLayer, rx=Consumer, application=Application, commands=Consumer, octets=cython.longlong, count=cython.longlong, due=cython.longlong)
+    cdef long long _turn(self, long long now) except? -1
     @cython.locals(quiet=cython.bint, application=Application)
     cpdef bint arm(self) except? -1
     @cython.locals(application=Application)

@@ -54,6 +54,8 @@ class Replica(Work):
         self.stack = Stack(config)
         self._child = child
         self._fault = ""
+        self._reading: Consumer | None = None
+        """Whose record is being worked on."""
         self._rx: Consumer | None = None
         self._tx: Producer | None = None
         self._driver_generation = 0
@@ -71,45 +73,30 @@ class Replica(Work):
     def turn(self, now: int) -> int:
         if self._fault:
             self._fail()
-        done = 0
-        stack = self.stack
-        rx = self._rx
-        if rx is not None:
-            done = self._receive(rx, now)
-        for application in self._applications:
-            done += self._obey(application, now)
-        due = stack.deadline()
-        if 0 <= due <= now:
-            stack.expire(now)
-        done += stack.transmit(now)
-        if self._tx is not None:
-            self._tx.flush()
-        return done
-
-    def _receive(self, rx: Consumer, now: int) -> int:
-        """A burst from the NIC queue."""
-        count = 0
         try:
-            while count < _BURST:
+            return self._turn(now)
+        except PeerFault as fault:
+            self._faulted(fault, now)
+            return 1
+
+    def _turn(self, now: int) -> int:
+        """Take a burst from every queue, then send what is due, all at once."""
+        stack = self.stack
+        tcp = stack.tcp
+        done = 0
+        if self._rx is not None:
+            rx = self._reading = self._rx
+            while done < _BURST:
                 octets = rx.peek()
                 if octets < 0:
                     break
-                self.stack.receive(rx.memory, rx.at, octets, now)
+                stack.receive(rx.memory, rx.at, octets, now)
                 rx.release()
-                count += 1
-        except PeerFault as fault:
-            self._driver_faulted(fault)
-            return count
-        if count:
+                done += 1
             rx.flush()
-        return count
-
-    def _obey(self, application: Application, now: int) -> int:
-        """A burst of socket records of one application."""
-        commands = application.commands
-        tcp = self.stack.tcp
-        count = 0
-        try:
+        for application in self._applications:
+            commands = self._reading = application.commands
+            count = 0
             while count < _BURST:
                 octets = commands.peek()
                 if octets < 0:
@@ -117,12 +104,15 @@ class Replica(Work):
                 tcp.command(application.app, commands.memory, commands.at, octets, now)
                 commands.release()
                 count += 1
-        except PeerFault as fault:
-            self._application_faulted(application, fault, now)
-            return count
-        if count:
             commands.flush()
-        return count
+            done += count
+        due = stack.deadline()
+        if 0 <= due <= now:
+            stack.expire(now)
+        done += stack.transmit(now)
+        if self._tx is not None:
+            self._tx.flush()
+        return done
 
     def arm(self) -> bool:
         quiet = self._rx is None or self._rx.arm()
@@ -151,32 +141,46 @@ class Replica(Work):
             pass
         raise InjectedFault(kind)
 
-    # ---- faults of others ----
-    def _driver_faulted(self, fault: PeerFault) -> None:
+    def _faulted(self, fault: PeerFault, now: int) -> None:
+        """Give up the link whose other end broke the rules, and say whose it is."""
         config = self.config
-        self._detach()
-        self._child.send(
-            PeerFaulted("replica", config.index, config.generation, "driver", 0, self._driver_generation, fault.reason)
-        )
-
-    def _application_faulted(self, application: Application, fault: PeerFault, now: int) -> None:
-        config = self.config
-        self._drop(application.app, now)
-        self._child.send(
-            PeerFaulted("replica", config.index, config.generation, "application", application.app, 0, fault.reason)
-        )
+        channel = fault.channel if fault.channel is not None else self._reading
+        peer, index, generation = "driver", 0, self._driver_generation
+        for application in self._applications:
+            if channel in (application.commands, application.events):
+                peer, index, generation = "application", application.app, 0
+        if peer == "driver":
+            self._detach()
+        else:
+            self._drop(index, now)
+        self._child.send(PeerFaulted("replica", config.index, config.generation, peer, index, generation, fault.reason))
 
     # ---- links ----
     def attach(self, attach: Attach) -> None:
         """Use a new queue pair; the flows that live here are told to the driver."""
         self._detach()
-        kind, generation = self.config.channel, self.config.generation
         self._driver_generation = attach.driver_generation
-        self._rx = endpoint.open_consumer(kind, attach.to_replica, generation, attach.doorbell)
-        self._tx = endpoint.open_producer(kind, attach.to_driver, generation, attach.doorbell)
-        self._child.loop.watch_consumer(self._rx)
+        pair = self._open(attach.to_replica, attach.to_driver, attach.doorbell)
+        if pair is None:
+            return
+        self._rx, self._tx = pair
         self.stack.attach_nic(self._tx)
         self._tx.flush()
+
+    def _open(self, incoming: str, outgoing: str, doorbell: str) -> tuple[Consumer, Producer] | None:
+        """Both ends of a link; None if the other side is gone already: whoever brokers links will say so."""
+        kind, generation = self.config.channel, self.config.generation
+        try:
+            consumer = endpoint.open_consumer(kind, incoming, generation, doorbell)
+        except (FileNotFoundError, PeerFault):
+            return None
+        try:
+            producer = endpoint.open_producer(kind, outgoing, generation, doorbell)
+        except (FileNotFoundError, PeerFault):
+            consumer.close()
+            return None
+        self._child.loop.watch_consumer(consumer)
+        return consumer, producer
 
     def _detach(self) -> None:
         if self._rx is not None and self._tx is not None:
@@ -209,16 +213,13 @@ class Replica(Work):
         self._answer(SetupDone(self.config.index, self.config.generation, setup.serial))
 
     def _link(self, link: AppLink) -> None:
-        """Open the channels to an application; one that is gone already will be gone from the next Setup too."""
-        kind, generation = self.config.channel, self.config.generation
-        try:
-            commands = endpoint.open_consumer(kind, link.to_replica, generation, link.doorbell)
-            events = endpoint.open_producer(kind, link.to_app, generation, link.doorbell)
-        except FileNotFoundError:
+        """Open the channels to an application."""
+        pair = self._open(link.to_replica, link.to_app, link.doorbell)
+        if pair is None:
             return
+        commands, events = pair
         self._links[link.app] = link
         self._applications.append(Application(link.app, commands, events))
-        self._child.loop.watch_consumer(commands)
         self.stack.tcp.attach(link.app, events)
 
     def _drop(self, app: int, now: int) -> None:

@@ -15,10 +15,24 @@ import signal
 import socket
 import subprocess
 from collections.abc import Sequence
+from typing import Protocol
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 _LOG_LINE_OCTETS = 400
+
+
+class Spawned(Protocol):
+    """What the supervisor started: a process, or (`--transport inproc`) a thread."""
+
+    pid: int
+    end_fd: int
+    """Readable when it has ended."""
+
+    def send_descriptor(self, fd: int) -> None: ...
+    def signal(self, number: int) -> None: ...
+    def rename_log(self, path: str) -> None: ...
+    def reap(self) -> str: ...
 
 
 class ChildProcess:
@@ -45,7 +59,7 @@ class ChildProcess:
                 preexec_fn=prepare,  # noqa: PLW1509
             )
         self.pid = self._process.pid
-        self.pidfd = os.pidfd_open(self.pid)
+        self.end_fd = os.pidfd_open(self.pid)
         self.socket = ours
         self.log_path = log_path
 
@@ -57,7 +71,7 @@ class ChildProcess:
     def signal(self, number: int) -> None:
         """Send a signal; nothing happens if the process has ended."""
         with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, number)
+            signal.pidfd_send_signal(self.end_fd, number)
 
     def rename_log(self, path: str) -> None:
         """Call the log by what the child has become."""
@@ -67,7 +81,7 @@ class ChildProcess:
     def reap(self) -> str:
         """After its end: how it ended, for people: `SIGKILL`, or `exit 1: last line of its log`."""
         code = self._process.wait()
-        os.close(self.pidfd)
+        os.close(self.end_fd)
         self.socket.close()
         if code < 0:
             return signal.Signals(-code).name

@@ -8,6 +8,7 @@ which outlives every driver: while one is reborn the device keeps the frames. Po
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import socket
 import sys
@@ -33,7 +34,8 @@ from neatctl.core.process.commands import Commands
 from neatctl.core.process.loop import Loop, Work
 from neatctl.core.process.probe import Probe
 from neatctl.core.process.run_directory import ProcessRecord, RunDirectory, RunRecord
-from neatctl.core.process.spawn import ChildProcess
+from neatctl.core.process.spawn import ChildProcess, Spawned
+from neatctl.core.process.thread_child import ThreadChild
 
 WEB_PORT = 80
 _USAGE_US = 1_000_000
@@ -67,7 +69,7 @@ class Supervisor(Work):
         self._on_event = on_event
         self._channel = config.channel if config.transport == "ipc" or config.channel == "ring" else "zmq-inproc"
         self._started = now_us()
-        self._processes: dict[int, ChildProcess] = {}
+        self._processes: dict[int, Spawned] = {}
         self._routes: dict[int, bytes] = {}
         self._numbers: dict[bytes, int] = {}
         self._usage: dict[int, Usage] = {}
@@ -91,7 +93,8 @@ class Supervisor(Work):
         bound.setsockopt(zmq.LINGER, 200)
         bound.setsockopt(zmq.ROUTER_MANDATORY, 1)
         bound.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE_OCTETS)
-        bound.bind(self.run_directory.endpoint(name))
+        threads = name == "control" and self.config.transport == "inproc"
+        bound.bind(f"inproc://{self.run_directory.path}/{name}" if threads else self.run_directory.endpoint(name))
         self.loop.watch(int(bound.getsockopt(zmq.FD)), lambda: None)
         return bound
 
@@ -123,6 +126,7 @@ class Supervisor(Work):
         for child in self._processes.values():
             child.signal(9)
         for child in self._processes.values():
+            self.loop.forget(child.end_fd)
             child.reap()
         if self.network is not None:
             os.close(self.network.device_fd)
@@ -204,7 +208,7 @@ class Supervisor(Work):
 
     def _exited(self, number: int) -> None:
         process = self._processes.pop(number)
-        self.loop.forget(process.pidfd)
+        self.loop.forget(process.end_fd)
         now = now_us()
         how = process.reap()
         self._usage.pop(process.pid, None)
@@ -245,23 +249,41 @@ class Supervisor(Work):
                 if self.network is not None:
                     self._processes[number].send_descriptor(self.network.device_fd)
             case a.Spawn(number):
-                what = ["neatctl.core.process.child", self.config.run_directory, self.config.transport, str(number)]
-                self._spawn(number, what, f"standby.{number}")
+                what = [self.config.run_directory, self.config.transport, str(number)]
+                self._spawn(number, "neatctl.core.process.child", what, f"standby.{number}")
             case a.SpawnApplication(number, component, index, generation):
                 served = ["--web", self.config.web] if self.config.web else []
-                module = f"neatctl.apps.{component}"
                 linked = ["--transport", self.config.transport, "--channel", self._channel]
-                what = [module, self.config.run_directory, *linked, *served]
-                self._spawn(number, what, f"{component}.{index}.{generation}")
+                what = [self.config.run_directory, *linked, *served]
+                self._spawn(number, f"neatctl.apps.{component}", what, f"{component}.{index}.{generation}")
                 self._probe.begin(now_us())
 
-    def _spawn(self, number: int, arguments: list[str], log_name: str) -> None:
-        log = self.run_directory.path / "log" / f"{log_name}.log"
-        process = ChildProcess([sys.executable, "-m", *arguments], str(log))
+    def _spawn(self, number: int, module: str, arguments: list[str], name: str) -> None:
+        process: Spawned
+        if self.config.transport == "inproc":
+            process = self._start_thread(number, module, arguments, name)
+        else:
+            log = str(self.run_directory.path / "log" / f"{name}.log")
+            process = ChildProcess([sys.executable, "-m", module, *arguments], log)
         self._processes[number] = process
-        self.loop.watch(process.pidfd, lambda: self._exited(number))
+        self.loop.watch(process.end_fd, lambda: self._exited(number))
         self._record_due = True
         self.testbed.spawned(number, process.pid, now_us())
+
+    def _start_thread(self, number: int, module: str, arguments: list[str], name: str) -> ThreadChild:
+        """A component in this process, with the same code."""
+        if module == "neatctl.core.process.child":
+            child = importlib.import_module(module)
+            return ThreadChild(
+                lambda stdin: child.run_child(arguments[0], arguments[1], number, stdin),
+                lambda: self._tell(number, messages.Stop()),
+                name,
+            )
+        application = importlib.import_module(f"{module}.__main__")
+        signals = application.Signals(threaded=True)
+        return ThreadChild(
+            lambda _stdin: application.serve_in_thread(arguments, signals), lambda: setattr(signals, "end", True), name
+        )
 
     def _tell(self, number: int, message: Message) -> None:
         identity = self._routes.get(number)
