@@ -32,11 +32,13 @@ def arguments() -> argparse.ArgumentParser:
 
 
 class Signals:
-    """What was asked of this process since it was last looked at."""
+    """What was asked of this process since it was last looked at; as a thread it is asked by setting `end`."""
 
-    def __init__(self) -> None:
+    def __init__(self, threaded: bool = False) -> None:
         self.end = False
         self.reload = False
+        if threaded:
+            return
         signal.signal(signal.SIGTERM, self._asked)
         signal.signal(signal.SIGINT, self._asked)
         signal.signal(signal.SIGHUP, self._asked)
@@ -59,9 +61,8 @@ def read_site(directory: str | None, max_octets: int) -> sites.Site:
     return site
 
 
-def serve(options: argparse.Namespace) -> None:
+def serve(options: argparse.Namespace, signals: Signals) -> None:
     """Serve until told to end."""
-    signals = Signals()
     site = read_site(options.web, options.max_octets)
     with Stack.connect_to(options.run_directory, "web", options.transport, options.channel) as stack:
         if options.spin is not None:
@@ -82,10 +83,15 @@ def serve(options: argparse.Namespace) -> None:
         stack.flush()
 
 
+def serve_in_thread(argv: list[str], signals: Signals) -> None:
+    """With `--transport inproc` the whole testbed is one process."""
+    serve(arguments().parse_args(argv), signals)
+
+
 def main() -> int:
     options = arguments().parse_args()
     try:
-        serve(options)
+        serve(options, Signals())
     except sites.SiteError as error:
         print(f"web: {error}", file=sys.stderr)
         return 1

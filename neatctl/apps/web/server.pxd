@@ -3,7 +3,7 @@ import cython
 from neatctl.apps.web.http cimport Connection, Service
 from neatctl.apps.web.network cimport Network
 
-cdef long long _HOOK_US, _OPEN, _CLOSING, _LINGERING, _READABLE, _WRITABLE, _BROKEN
+cdef long long _HOOK_US, _ACCEPT_BURST, _OPEN, _CLOSING, _LINGERING, _READABLE, _WRITABLE, _BROKEN
 
 
 cdef class Client:
@@ -26,7 +26,7 @@ cdef class Server:
     cpdef turn(self, list ready, long long now)
     cpdef bint done(self) except? -1
     cpdef drain(self, long long now)
-    @cython.locals(client=Client)
+    @cython.locals(client=Client, _=cython.longlong)
     cdef _accept(self, long long now)
     @cython.locals(machine=Connection, data=bytes)
     cdef _ready(self, Client client, long long events, long long now)

@@ -7,6 +7,8 @@ from neatctl.core.sockets.readiness cimport Entry
 from neatctl.core.sockets.stack cimport Stack
 from neatctl.core.sockets.stream cimport Socket
 
+cdef long long _RECEIVE_OCTETS
+
 
 cdef class StackNetwork(Network):
     cdef readonly Stack stack

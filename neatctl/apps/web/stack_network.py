@@ -82,4 +82,4 @@ class StackNetwork(Network):
             self._poll.watch(flow, events, token)
 
     def poll(self, timeout_us: int) -> list[tuple[Any, int]]:
-        return self._poll.poll(timeout_us / 1_000_000)
+        return self._poll.poll_us(timeout_us)
