@@ -5,6 +5,7 @@ from neatctl.core.sockets.outlet cimport Outlet
 from neatctl.core.sockets.readiness cimport Watched
 
 cdef long long _LUMP, _MAX_SEND, _IN, _OUT, _ERR, _HUP, _TIDY
+cdef long long _ABORT, _CLOSE, _CONSUMED, _NODELAY, _OPTION, _SHUT, _TAKEN, _THEN_CLOSE, _THEN_SHUT
 
 
 cdef class Flow(Watched):
@@ -14,6 +15,7 @@ cdef class Flow(Watched):
     cdef public bint ended, shut, failed
     cdef list _pieces
     cdef long long _first, _offset, _uncredited
+    @cython.locals(events=cython.longlong)
     cpdef long long readiness(self) except? -1
     cpdef arrived(self, bytes data)
     cpdef peer_ended(self)

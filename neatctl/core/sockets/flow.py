@@ -37,6 +37,15 @@ _OUT = POLLOUT
 _ERR = POLLERR
 _HUP = POLLHUP
 _TIDY = 64
+_ABORT = ABORT
+_CLOSE = CLOSE
+_CONSUMED = CONSUMED
+_NODELAY = NODELAY
+_OPTION = OPTION
+_SHUT = SHUT
+_TAKEN = TAKEN
+_THEN_CLOSE = THEN_CLOSE
+_THEN_SHUT = THEN_SHUT
 
 
 class Flow(Watched):
@@ -88,7 +97,7 @@ class Flow(Watched):
         """The next octets of the stream."""
         if self.ended:
             # The program reads no more: the replica may forget these octets.
-            self.outlet.post(CONSUMED, self.ident, len(data), 0)
+            self.outlet.post(_CONSUMED, self.ident, len(data), 0)
             return
         self._pieces.append(data)
         self.unread += len(data)
@@ -160,7 +169,7 @@ class Flow(Watched):
         self.unread -= octets
         self._uncredited += octets
         if self._uncredited >= _LUMP and not self.ended:
-            self.outlet.post(CONSUMED, self.ident, self._uncredited, 0)
+            self.outlet.post(_CONSUMED, self.ident, self._uncredited, 0)
             self._uncredited = 0
 
     def send(self, data: bytes | None, source: Memory | None, start: int, octets: int) -> int:
@@ -179,23 +188,23 @@ class Flow(Watched):
         if self.shut or self.failed:
             return
         self.shut = True
-        if not self.outlet.mark(self.ident, THEN_SHUT):
-            self.outlet.post(SHUT, self.ident, 0, 0)
+        if not self.outlet.mark(self.ident, _THEN_SHUT):
+            self.outlet.post(_SHUT, self.ident, 0, 0)
         self.wake()
 
     def set_nodelay(self, on: bool) -> None:
         """Turn Nagle's algorithm off, or on again."""
         if not self.failed:
-            self.outlet.post(OPTION, self.ident, NODELAY, int(on))
+            self.outlet.post(_OPTION, self.ident, _NODELAY, int(on))
 
     def close(self, abort: bool) -> None:
         """Be done with the connection: in order, or by a reset."""
         self.forget_entries()
         if not self.failed:
             if abort:
-                self.outlet.post(ABORT, self.ident, 0, 0)
-            elif not self.outlet.mark(self.ident, THEN_CLOSE):
-                self.outlet.post(CLOSE, self.ident, 0, 0)
+                self.outlet.post(_ABORT, self.ident, 0, 0)
+            elif not self.outlet.mark(self.ident, _THEN_CLOSE):
+                self.outlet.post(_CLOSE, self.ident, 0, 0)
             self.outlet.flows.pop(self.ident, None)
         self.failed = True
         self.ended = True
@@ -215,7 +224,7 @@ class Subsocket:
 
     def tell_taken(self) -> None:
         if self.taken:
-            self.outlet.post(TAKEN, self.listener, self.taken, 0)
+            self.outlet.post(_TAKEN, self.listener, self.taken, 0)
             self.taken = 0
 
 

@@ -18,5 +18,5 @@ cdef class Poll:
     @cython.locals(found=Entry)
     cdef Entry _entry(self, Socket what)
     @cython.locals(stack=Stack, now=cython.longlong, limit=cython.longlong, result=list, idle=cython.longlong, taken=cython.longlong)
-    cpdef list poll(self, timeout=*)
+    cpdef list poll_us(self, long long timeout_us)
     cdef _system(self, list ready, list result)

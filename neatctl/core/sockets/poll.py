@@ -103,11 +103,13 @@ class Poll:
 
         Everything that was sent before is handed to the replicas first. Empty after the timeout.
         """
+        return self.poll_us(-1 if timeout is None or timeout < 0 else int(timeout * 1_000_000))
+
+    def poll_us(self, timeout_us: int) -> list[tuple[object, int]]:
+        """The same with a timeout in microseconds, -1 for ever."""
         stack = self._stack
         now = now_us()
-        limit = -1
-        if timeout is not None and timeout >= 0:
-            limit = now + int(timeout * 1_000_000)
+        limit = now + timeout_us if timeout_us >= 0 else -1
         result: list[tuple[object, int]] = []
         idle = 0
         stack.flush()
