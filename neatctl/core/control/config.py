@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import msgspec
 
+GSO_OCTETS = 61440
+"""TCP octets of a super-frame: a datagram holds 65,535."""
+
 
 class ReplicaConfig(msgspec.Struct, array_like=True, frozen=True):
     """One replica of the stack. Replicas are numbered from 1."""
@@ -27,7 +30,7 @@ class ReplicaConfig(msgspec.Struct, array_like=True, frozen=True):
     isn_key: bytes
     """16 octets, secret, the same for all replicas of a boot (RFC 6528)."""
     mtu: int = 1500
-    gso_octets: int = 61440
+    gso_octets: int = GSO_OCTETS
     """The most TCP octets in one super-frame; 0 where the device cannot segment."""
     checksum_offload: bool = True
     receive_buffer_octets: int = 262144

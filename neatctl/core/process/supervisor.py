@@ -23,7 +23,7 @@ from neatctl.core.channel import endpoint
 from neatctl.core.control import actions as a
 from neatctl.core.control import messages
 from neatctl.core.control.children import Place
-from neatctl.core.control.config import DriverConfig, ReplicaConfig, SyscallConfig, TestbedConfig
+from neatctl.core.control.config import GSO_OCTETS, DriverConfig, ReplicaConfig, SyscallConfig, TestbedConfig
 from neatctl.core.control.events import Event, Journal
 from neatctl.core.control.messages import Message
 from neatctl.core.control.status import SCHEMA, Status, Usage, status_rows, testbed_state
@@ -339,6 +339,8 @@ class Supervisor(Work):
                 gateway=config.client_address,
                 mac=config.mac,
                 isn_key=config.isn_key,
+                # What an impairment loses is then one packet, as on a wire.
+                gso_octets=0 if config.impair else GSO_OCTETS,
             )
         return msgspec.msgpack.encode(record)
 
