@@ -89,6 +89,8 @@ IMPURE = {
     "select", "selectors", "shutil", "signal", "socket", "subprocess", "tempfile", "threading", "time", "zmq",
 }  # fmt: skip
 IMPURE_NATIVE = {"now_us", "yield_cpu"}
+# Where one thread stands for a process: whatever ends it is told, as the end of a process is.
+BOUNDARIES = ("neatctl.core.process.thread_child",)
 READ_ENVIRONMENT = ("neatctl.cli", "neatctl.testbed", "neatctl.core.supervisor", "neatctl.core.process.run_directory")
 
 
@@ -201,7 +203,7 @@ def test_files_have_names_that_say_something_a_first_word_and_an_end() -> None:
 
 def test_our_own_bugs_are_not_caught() -> None:
     caught = []
-    for path in PYTHON:
+    for path in (path for path in PYTHON if module_of(path) not in BOUNDARIES):
         for node in ast.walk(ast.parse(path.read_text())):
             kinds: list[ast.expr | None] = []
             if isinstance(node, ast.ExceptHandler):
