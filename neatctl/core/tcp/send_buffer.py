@@ -56,6 +56,8 @@ class SendBuffer:
 
     def append(self, source: Memory, at: int, octets: int) -> None:
         """Queue `octets` of `source` from `at`."""
+        if octets == 0:
+            return
         if self.octets + octets > self._capacity:
             self._grow(self.octets + octets)
         tail = (self._head + self.octets) & (self._capacity - 1)

@@ -4,7 +4,7 @@ from neatctl.core.ip.output cimport Path
 from neatctl.core.tcp.counters cimport TcpCounters
 from neatctl.core.tcp.tcb cimport Flow, Tcb
 
-cdef long long _MAX, _CLOSED, _TIME_WAIT
+cdef long long _CLOSED, _TIME_WAIT
 
 
 cdef class TimeWait(Flow):
@@ -17,6 +17,7 @@ cdef class TimeWaits:
     cdef dict _flows
     cdef TcpCounters _counters
     cdef readonly long long time_wait_us
+    cdef public long long limit
     cdef object _queue
     @cython.locals(rest=TimeWait)
     cpdef add(self, Tcb tcb, long long now)

@@ -16,7 +16,6 @@ from neatctl.core.tcp.tcb import Flow, Tcb
 MAX_TIME_WAITS = 16384
 """About 4 MiB per replica."""
 
-_MAX = MAX_TIME_WAITS
 _CLOSED, _TIME_WAIT = CLOSED, TIME_WAIT
 
 
@@ -50,11 +49,12 @@ class TimeWaits:
         self._counters = counters
         self.time_wait_us = time_wait_us
         """2 MSL."""
+        self.limit = MAX_TIME_WAITS
         self._queue: deque[TimeWait] = deque()
 
     def add(self, tcb: Tcb, now: int) -> None:
         """Put the rest of a connection in the place that it had in the demultiplexer."""
-        if len(self._queue) >= _MAX:
+        if len(self._queue) >= self.limit:
             self._forget(self._queue.popleft(), True)
         rest = TimeWait(tcb, now + self.time_wait_us)
         self._flows[rest.key] = rest

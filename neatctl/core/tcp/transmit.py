@@ -46,7 +46,7 @@ def send_due(tables: Tables, tcb: Tcb, now: int) -> int:
             sent += _send_again(tables, tcb, now)
         if not tables.blocked:
             sent += _send_new(tables, tcb, now)
-    while (tcb.ack_now or tcb.dups_owed > 1) and not tables.blocked:
+    while (tcb.ack_now or tcb.dups_owed > 0) and not tables.blocked:
         sent += put_segment(tables, tcb, tcb.snd_una if tcb.persist else tcb.snd_max, 0, _ACK, now)
         tcb.dups_owed = min(tcb.dups_owed, _MAX_DUPLICATES) - 1
     tcb.dups_owed = 0

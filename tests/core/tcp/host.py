@@ -210,8 +210,8 @@ class Host:
 
     def pass_time(self, us: int) -> list[Segment]:
         """Let time pass, deadline by deadline; what was sent."""
+        sent = self.sent()
         end = self.now + us
-        sent = []
         while 0 <= (due := self.tcp.deadline()) <= end:
             self.now = max(self.now, due)
             self.tcp.expire(self.now)
