@@ -56,6 +56,10 @@ def hold(settings: Settings, report: Callable[[Report], None], detached: bool = 
         _hold(settings, run, report)
     finally:
         run.release()
+    if settings.transport == "inproc":
+        # Threads that did not end would hold ZeroMQ, and with it the interpreter, for ever.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _hold(settings: Settings, run: RunDirectory, report: Callable[[Report], None]) -> None:

@@ -7,6 +7,7 @@ again. A directory that cannot be served, or a stack that cannot be reached, is 
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 import time

@@ -71,6 +71,8 @@ class Child:
     pid: int = 0
     state: str = SPAWNED
     place: Place | None = None
+    was: Place | None = None
+    """The place that it had, while it is dying."""
     liveness: Liveness | None = None
     start_by: int = -1
     """When it must have announced itself, or -1."""

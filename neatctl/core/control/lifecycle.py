@@ -122,6 +122,8 @@ class Lifecycle:
             child = next((child for child in self.children.values() if child.state == c.STANDBY), None)
             if child is None:
                 return
+        elif any(child.was is place for child in self.children.values()):
+            return  # it holds its ports until it is gone
         else:
             child = self._new_child()
         place.generation += 1
@@ -217,7 +219,7 @@ class Lifecycle:
         child = place.child
         place.child = None
         if child is not None:
-            child.place = None
+            child.place, child.was = None, place
         if place.spec.from_standby:
             self._do(RemoveDoorbell(self._doorbell(place)))
         if self.stopping:

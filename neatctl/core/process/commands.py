@@ -156,14 +156,23 @@ class Commands:
         kind = str(command.arguments.get("kind", "kill"))
         place = self._supervisor.testbed.place(component, index)
         generation, pid = (place.generation, place.child.pid if place.child else 0) if place else (0, 0)
-        if self._supervisor.config.transport == "inproc" and kind in c.KINDS and kind != "exception":
-            raise ValueError(f"{kind} would hit the whole testbed: with --transport inproc it is one process")
+        self._check_threads(component, kind)
         place = self._supervisor.testbed.inject(component, index, kind, now)
         self._supervisor.carry_out()
         return self._when_reborn(client, command, place, generation, pid, now)
 
+    def _check_threads(self, component: str, kind: str) -> None:
+        """ValueError for what cannot be where all components are threads of one process."""
+        if self._supervisor.config.transport != "inproc" or kind not in c.KINDS:
+            return
+        if kind != "exception":
+            raise ValueError(f"{kind} would hit the whole testbed: with --transport inproc it is one process")
+        if component == "syscall":
+            raise ValueError("with --transport inproc nobody would find a restarted SYSCALL server again")
+
     def _recover(self, client: bytes, command: Command, now: int) -> Answer | None:
         component, index = _target(command)
+        self._check_threads(component, "exception")
         place = self._supervisor.testbed.place(component, index)
         generation, pid = (place.generation, place.child.pid if place.child else 0) if place else (0, 0)
         place = self._supervisor.testbed.recover(component, index, now)

@@ -38,6 +38,7 @@ from neatctl.core.process.spawn import ChildProcess, Spawned
 from neatctl.core.process.thread_child import ThreadChild
 
 WEB_PORT = 80
+THREADS_LIMIT_US = 2_000_000
 _USAGE_US = 1_000_000
 _CONTROL_BATCH = 256
 _MAX_MESSAGE_OCTETS = 1 << 20
@@ -76,6 +77,8 @@ class Supervisor(Work):
         self._cpu: dict[int, tuple[int, int]] = {}
         self._usage_at = self._started
         self._record_due = True
+        self._leave_at = -1
+        """When threads that do not end are given up, or -1."""
         self.stray = 0
         """Messages that did not decode or came from nobody we know."""
         self.journal = Journal()
@@ -117,6 +120,8 @@ class Supervisor(Work):
     def stop(self, now: int) -> None:
         """Begin to take the testbed down; `run` returns when it is."""
         self._probe.end()
+        if self.config.transport == "inproc":
+            self._leave_at = now + THREADS_LIMIT_US
         self.testbed.stop(now)
         self.carry_out()
 
@@ -152,7 +157,7 @@ class Supervisor(Work):
         self.carry_out()
         if self._record_due:
             self._write_record()
-        if self.testbed.stopped:
+        if self.testbed.stopped or 0 <= self._leave_at <= now:
             self.loop.stop()
         return 0
 
@@ -161,7 +166,7 @@ class Supervisor(Work):
 
     def deadline(self) -> int:
         due = self.testbed.deadline()
-        for other in (self._probe.deadline(), self.commands.deadline()):
+        for other in (self._probe.deadline(), self.commands.deadline(), self._leave_at):
             if 0 <= other < due:
                 due = other
         return due
@@ -312,7 +317,7 @@ class Supervisor(Work):
                 generation=place.generation,
                 run_directory=config.run_directory,
                 transport=config.transport,
-                channel=config.channel,
+                channel=self._channel,
                 mac=config.mac,
                 rss_key=config.rss_key,
                 impair=config.impair,
@@ -323,7 +328,7 @@ class Supervisor(Work):
                 generation=place.generation,
                 run_directory=config.run_directory,
                 transport=config.transport,
-                channel=config.channel,
+                channel=self._channel,
                 address=config.address,
                 snapshot=place.snapshot,
             )
@@ -333,7 +338,7 @@ class Supervisor(Work):
                 generation=place.generation,
                 run_directory=config.run_directory,
                 transport=config.transport,
-                channel=config.channel,
+                channel=self._channel,
                 address=config.address,
                 prefix_length=config.prefix_length,
                 gateway=config.client_address,

@@ -236,5 +236,7 @@ def start(config: SyscallConfig, child: Child) -> None:
     child.counters = process.read_counters
     child.gauges = process.read_gauges
     child.announce("syscall", 0, config.generation)
-    child.run(process, _SPIN)
-    process.close()
+    try:
+        child.run(process, _SPIN)
+    finally:
+        process.close()

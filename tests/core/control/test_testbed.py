@@ -183,6 +183,13 @@ def test_recover_restarts_on_purpose_and_never_backs_off(world: World) -> None:
         assert world.queues()[1] == "open"
 
 
+def test_an_application_is_started_again_when_the_old_one_is_gone(world: World) -> None:
+    world.testbed.recover("web", 0, world.now)
+    world._carry_out()
+    world.run(200)
+    assert world.names("web")[-3:] == ["detected", "restarted", "serving"]
+
+
 def test_recover_ends_a_back_off(world: World) -> None:
     for _ in range(6):
         world.kill("replica", 2)

@@ -157,6 +157,8 @@ class World:
         match action:
             case a.Spawn(number) | a.SpawnApplication(number):
                 standby = isinstance(action, a.Spawn)
+                if not standby:
+                    assert all(process.standby for process in self.processes.values()), "two of one application"
                 process = self.processes[number] = Process(number, 1000 + number, standby)
                 self.testbed.spawned(number, process.pid, self.now)
                 self._later(self.spawn_ms, "standby" if standby else "listening", number)

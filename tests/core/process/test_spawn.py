@@ -29,7 +29,7 @@ def python(code: str, log: Path) -> ChildProcess:
 
 
 def ended(child: ChildProcess) -> str:
-    assert select.select([child.pidfd], [], [], 20)[0]
+    assert select.select([child.end_fd], [], [], 20)[0]
     return child.reap()
 
 
