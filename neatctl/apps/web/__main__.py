@@ -65,6 +65,7 @@ def read_site(directory: str | None, max_octets: int) -> sites.Site:
 def serve(options: argparse.Namespace, signals: Signals) -> None:
     """Serve until told to end."""
     site = read_site(options.web, options.max_octets)
+    gc.freeze()  # A site stays as it is: no collection needs to walk through it.
     with Stack.connect_to(options.run_directory, "web", options.transport, options.channel) as stack:
         if options.spin is not None:
             stack.spin = options.spin

@@ -8,9 +8,9 @@ cdef long long _HOOK_US, _ACCEPT_BURST, _OPEN, _CLOSING, _LINGERING, _READABLE, 
 
 cdef class Client:
     cdef readonly object sock
-    cdef public Connection machine
+    cdef readonly Connection machine
     cdef public long long watched
-    cdef public bint shut, ended
+    cdef public bint shut
 
 
 cdef class Server:
@@ -22,7 +22,7 @@ cdef class Server:
     cdef long long _second_at, _drain_until
     @cython.locals(hook_at=cython.longlong, now=cython.longlong, ready=list)
     cpdef run(self, object on_turn)
-    @cython.locals(count=cython.Py_ssize_t, i=cython.Py_ssize_t, client=Client, item=tuple)
+    @cython.locals(count=cython.Py_ssize_t, i=cython.Py_ssize_t, client=Client, item=tuple, due=cython.bint)
     cpdef turn(self, list ready, long long now)
     cpdef bint done(self) except? -1
     cpdef drain(self, long long now)
@@ -33,8 +33,7 @@ cdef class Server:
     @cython.locals(machine=Connection, network=Network, wanted=cython.longlong, taken=cython.longlong)
     cdef _send(self, Client client, long long now)
     cdef _finish(self, Client client)
-    cdef _forget(self, Client client)
     cdef _lost(self, Client client)
     @cython.locals(client=Client)
-    cdef _second(self, long long now)
+    cdef _expire(self, long long now)
     cdef _give_up(self, Client client)

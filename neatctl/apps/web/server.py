@@ -37,8 +37,6 @@ class Client:
         self.machine = machine
         self.watched = 0
         self.shut = False
-        self.ended = False
-        """The client sent its FIN."""
 
 
 class Server:
@@ -75,8 +73,11 @@ class Server:
     def turn(self, ready: list[tuple[Any, int]], now: int) -> None:
         """Serve what a poll found ready at `now`, and what is due."""
         self.turns += 1
-        if now >= self._second_at:
-            self._second(now)
+        due = now >= self._second_at
+        if due:
+            wall = self._wall()
+            self.service.tick(int(wall))
+            self._second_at = now + 1_000_000 - int((wall - int(wall)) * 1e6)
         count = len(ready)
         i = 0
         client: Client | None = None
@@ -88,12 +89,14 @@ class Server:
                     client = item[0]
                     if client is None:
                         self._accept(now)
-                    elif client.machine is not None:
+                    else:
                         self._ready(client, item[1], now)
             except OSError:
                 if client is None:
                     raise
                 self._lost(client)
+        if due:
+            self._expire(now)
 
     def done(self) -> bool:
         """It was drained, and every connection has ended."""
@@ -141,14 +144,13 @@ class Server:
     def _ready(self, client: Client, events: int, now: int) -> None:
         """Its socket is ready: send what waits, else read and answer. OSError when it failed."""
         machine = client.machine
-        if machine.output is None and (events & (_READABLE | _BROKEN)) and not client.ended:
+        if machine.output is None and events & (_READABLE | _BROKEN):
             data = self.network.receive(client.sock)
             if data is not None:
                 if data:
                     self.received_octets += len(data)
                     machine.receive(data, now)
                 else:
-                    client.ended = True
                     machine.end()
         self._send(client, now)
 
@@ -177,26 +179,19 @@ class Server:
             client.watched = _READABLE
 
     def _finish(self, client: Client) -> None:
-        """Close in order. The socket is gone from the poll; what that reported already is passed over."""
+        """Close in order."""
         self.network.close(client.sock)
-        self._forget(client)
-
-    def _forget(self, client: Client) -> None:
         del self.clients[client]
-        client.machine = None  # type: ignore[assignment]
 
     def _lost(self, client: Client) -> None:
         """The connection failed: nothing can be sent any more."""
         self.lost += 1
         self.network.abort(client.sock)
-        self._forget(client)
+        del self.clients[client]
 
     # ---- time ----
-    def _second(self, now: int) -> None:
-        """A new second: the Date changes, and whoever took too long is ended."""
-        wall = self._wall()
-        self.service.tick(int(wall))
-        self._second_at = now + 1_000_000 - int((wall - int(wall)) * 1e6)
+    def _expire(self, now: int) -> None:
+        """End whoever took too long."""
         drained = 0 <= self._drain_until <= now
         for client in list(self.clients):
             try:
@@ -213,4 +208,4 @@ class Server:
 
     def _give_up(self, client: Client) -> None:
         self.network.abort(client.sock)
-        self._forget(client)
+        del self.clients[client]

@@ -50,7 +50,7 @@ class StackNetwork(Network):
     def send(self, sock: object, data: bytes, at: int, stop: int) -> int:
         flow: Flow = sock  # type: ignore[assignment]
         if flow.failed or flow.shut:
-            raise failure(flow.error or errno.EPIPE)
+            raise failure(errno.EPIPE)
         return flow.send(data, None, at, stop - at)
 
     def shut(self, sock: object) -> None:

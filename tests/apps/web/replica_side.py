@@ -68,7 +68,7 @@ class ReplicaSide:
         assert self.to_app.send(HEADER.pack(kind, 0, 0, ident, value, second) + payload)
 
     def accepted(self, ident: int, room: int = ROOM_OCTETS) -> None:
-        key = struct.pack(">HH4s4s", 40000 + ident, 80, bytes([10, 77, 0, 1]), bytes([10, 77, 0, 2]))
+        key = struct.pack(">HH4s4s", 1024 + ident % 60000, 80, bytes([10, 77, 0, 1]), bytes([10, 77, 0, 2]))
         self.say(ACCEPTED, ident, LISTENER, room, key)
 
     def data(self, ident: int, octets: bytes) -> None:

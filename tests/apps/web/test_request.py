@@ -163,6 +163,12 @@ def test_the_limits_are_exact() -> None:
     assert status_of("GET / HTTP/1.1", "Host: a", "X: " + "x" * (room + 1)) == 431
 
 
+@pytest.mark.parametrize(("octets", "status"), [(0, 400), (1, 431)])
+def test_what_offends_first_decides(octets: int, status: int) -> None:
+    before = "X: " + "x" * (r.MAX_FIELDS_OCTETS - len("X: ") - 1 + octets)
+    assert status_of("GET / HTTP/1.1", f"{before}\nY: z") == status
+
+
 @given(st.binary(max_size=80).map(lambda tail: b"GET / HTTP/1.1\r\nHost: a\r\n" + tail + b"\r\n\r\n"))
 def test_no_head_is_too_strange(head: bytes) -> None:
     head = head[: head.index(b"\r\n\r\n") + 4]

@@ -144,6 +144,16 @@ def test_a_client_that_asks_now_and_then_is_kept() -> None:
     assert (len(responses(bytes(peer.got))), peer.fate) == (10, "open")
 
 
+def test_a_request_that_comes_with_the_deadline_is_answered() -> None:
+    run = Run()
+    peer = run.network.connect(SMALL)
+    run.turns()
+    run.now = 100 * SECOND_US
+    peer.unread.append(SMALL)
+    run.turns()
+    assert (len(responses(bytes(peer.got))), peer.fate) == (2, "open")
+
+
 def test_the_date_is_that_of_the_reply() -> None:
     run = Run()
     peer = run.network.connect(SMALL)

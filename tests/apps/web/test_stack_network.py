@@ -87,6 +87,8 @@ def test_a_large_reply_waits_for_room(bench: Bench) -> None:
         bench.replica.room(1, 90000)
     (response,) = responses(got)
     assert response.body == bytes(range(251)) * 2000
+    bench.replica.data(1, SMALL)
+    assert responses(bench.turn()[0][4])[0].body == b"twenty octets, NEaT\n"
 
 
 def test_a_full_ring_holds_nobody_up_for_ever(bench: Bench) -> None:
