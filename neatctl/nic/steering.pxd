@@ -28,7 +28,7 @@ cdef class Steering:
     @cython.locals(tracking=Tracking, kind=cython.longlong, starts=cython.bint, slot=cython.longlong, replica=cython.longlong, state=cython.longlong)
     cdef long long _tcp(self, FlowKey key, long long hashed, long long now) except? -2
     @cython.locals(flow_state=cython.longlong)
-    cdef bint _over(self, long long slot, long long state) except? -1
+    cdef bint _over(self, long long slot, long long state, long long now) except? -1
     cdef _track(self, Memory key, long long kind, long long hashed, long long replica, long long state, long long now)
     cdef long long _addresses(self, FlowKey key) except? -2
     @cython.locals(addresses=cython.longlong)

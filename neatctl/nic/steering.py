@@ -115,12 +115,12 @@ class Steering:
         """The replica for a TCP segment or an ICMP error about one; 0 if there is none, -1 if its queue is closed."""
         tracking = self.tracking
         kind = TCP6 if key.octets == 36 else TCP4
-        starts = not key.quoted and key.flags & _FLAGS_OF_A_START == SYN_FLAG
+        starts = key.flags & _FLAGS_OF_A_START == SYN_FLAG
         slot = tracking.find(key.memory, kind, hashed)
         if slot >= 0:
             replica = tracking.replica(slot)
             state = self._states.get8(replica)
-            if starts and self._over(slot, state):
+            if starts and self._over(slot, state, now):
                 replica = self._new_flow(hashed)
                 if replica:
                     self.counters.add(FLOW_MOVED, 1)
@@ -142,13 +142,15 @@ class Steering:
             self.counters.add(FLOW_UNKNOWN, 1)
         return replica
 
-    def _over(self, slot: int, state: int) -> bool:
+    def _over(self, slot: int, state: int, now: int) -> bool:
         """Whether a SYN for this tracked flow begins a new one. One for a flow that lives, even half closed, does not:
         its replica answers it with a challenge ACK (RFC 5961 section 4)."""
         if state not in (_OPEN, _DRAINING):
             return True
         flow_state = self.tracking.state(slot)
-        return flow_state == GONE or (flow_state == NEW and state == _DRAINING)
+        if flow_state == NEW and state == _DRAINING:
+            return True
+        return flow_state == GONE or self.tracking.orphaned(slot, now)
 
     def _track(self, key: Memory, kind: int, hashed: int, replica: int, state: int, now: int) -> None:
         if self.tracking.insert(key, kind, hashed, replica, state, now) < 0:

@@ -27,5 +27,7 @@ cdef class Tracking:
     @cython.locals(memory=Memory, fins=cython.longlong)
     cdef _end_segment(self, long long slot, long long flags, long long fin)
     cpdef reborn(self, long long replica, long long now)
+    cpdef bint orphaned(self, long long slot, long long now) except? -1
+    cdef long long _idle(self, long long slot, long long now) except? -1
     @cython.locals(memory=Memory, forgotten=cython.longlong, slot=cython.longlong, state=cython.longlong, idle_us=cython.longlong, limit_us=cython.longlong, _=cython.longlong)
     cpdef long long expire(self, long long now, long long slots) except? -1

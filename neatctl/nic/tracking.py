@@ -221,6 +221,14 @@ class Tracking:
         """All flows of this replica died with it; those that nobody asks for any more are kept for TIME-WAIT only."""
         self._born.store64(replica << 3, now >> _TICK << _TICK)
 
+    def orphaned(self, slot: int, now: int) -> bool:
+        """Whether the flow's replica was reborn since its last segment."""
+        return now - self._idle(slot, now) < self._born.load64(self.memory.get16h(slot + _REPLICA_AT) << 3)
+
+    def _idle(self, slot: int, now: int) -> int:
+        """Microseconds since the last segment, within a tick."""
+        return ((now >> _TICK) - self.memory.get32h(slot + _SEEN_AT) & _MASK32) << _TICK
+
     def expire(self, now: int, slots: int) -> int:
         """Look at the next so many slots and forget the flows whose time is over; how many were forgotten."""
         memory = self.memory
@@ -229,8 +237,8 @@ class Tracking:
         for _ in range(min(slots, self.slots)):
             state = memory.get8(slot + _STATE_AT)
             if state != _FREE:
-                idle_us = ((now >> _TICK) - memory.get32h(slot + _SEEN_AT) & _MASK32) << _TICK
-                if state == _GONE or now - idle_us < self._born.load64(memory.get16h(slot + _REPLICA_AT) << 3):
+                idle_us = self._idle(slot, now)
+                if state == _GONE or self.orphaned(slot, now):
                     limit_us = self._time_wait_us
                 elif state == _NEW:
                     limit_us = self._new_us

@@ -34,7 +34,9 @@ def test_a_frame_reaches_one_replica_whole_behind_its_descriptor() -> None:
     assert (record[KIND_AT], record[NIC_AT]) == (FRAME, 3)
     key = f.key_of(f.CLIENT, 4000)
     assert int.from_bytes(record[HASH_AT : HASH_AT + 4], "big") == Rss(RSS_KEY).hash(Memory(key), 0, 12)
-    assert (rig.count("rx_frames"), rig.count("rx_octets"), rig.count("to_replica_1")) == (1, len(frame), 1)
+    rig.arrive(f.arp(1))
+    assert replica.records()[0][HASH_AT : HASH_AT + 4] == bytes(4), "nothing to hash in ARP"
+    assert (rig.count("rx_frames"), rig.count("rx_octets"), rig.count("to_replica_1")) == (2, len(frame) + 42, 2)
 
 
 def test_flows_are_spread_and_each_stays_in_order() -> None:
@@ -135,6 +137,28 @@ def test_what_replicas_send_goes_out_in_order_with_its_offload_request() -> None
     assert rig.count("tx_frames") == 4
     assert rig.count("tx_octets") == sum(map(len, frames)) + 42
     assert (rig.count("from_replica_1"), rig.count("from_replica_2")) == (3, 1)
+
+
+def test_a_replica_gets_the_room_of_its_records_back() -> None:
+    rig = Rig()
+    (replica,) = rig.running(1)
+    for _ in range(100):
+        for _ in range(20):
+            replica.send(f.tcp(f.CLIENT, 4000, f.ACK, bytes(1000), reply=True))
+        rig.turn()
+    assert len(rig.wire.sent) == 2000
+
+
+def test_replicas_share_a_slow_device() -> None:
+    rig = Rig()
+    first, second = rig.running(2)
+    for _ in range(20):
+        first.send(f.arp(1))
+        second.send(f.arp(2))
+    for _ in range(20):
+        rig.wire.room = 1
+        rig.turn()
+    assert rig.count("from_replica_1") == rig.count("from_replica_2") == 10
 
 
 def test_what_the_device_has_no_room_for_is_kept_and_sent_later_once() -> None:
@@ -238,6 +262,34 @@ def test_a_silent_replica_is_waited_for_200_ms_only() -> None:
     rig.turn()
     rig.arrive(*(f.tcp(client, 4001, f.SYN) for client in CLIENTS))
     assert len(silent.frames()) > 0
+
+
+def test_a_replica_whose_queue_is_not_there_yet_is_waited_for() -> None:
+    rig = Rig()
+    first = rig.replica(1)
+    rig.driver.set_queues([first.queue(), Queue(2, 1, "open", "", "", "")])
+    first.tell()
+    rig.turn()
+    assert not rig.driver.reading
+    second = rig.replica(2)
+    rig.driver.set_queues([first.queue(), second.queue()])
+    second.tell()
+    rig.turn()
+    assert rig.driver.reading
+
+
+def test_the_flows_of_a_dead_incarnation_are_forgotten_after_time_wait() -> None:
+    rig = Rig()
+    rig.running(1)
+    rig.arrive(*(f.tcp(client, 4000, flags) for client in CLIENTS for flags in (f.SYN, f.ACK)))
+    rig.turn(5_000)
+    new = rig.replica(1, generation=2)
+    rig.driver.set_queues([new.queue()])
+    for seconds, flows in ((50, len(CLIENTS)), (20, 0)):
+        for _ in range(100):
+            rig.turn(seconds * 10_000)
+        assert rig.driver.read_gauges()["flows"] == flows
+    assert rig.count("flows_expired") == len(CLIENTS)
 
 
 def test_a_driver_that_was_reborn_learns_the_live_flows() -> None:

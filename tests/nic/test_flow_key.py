@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neatctl.core.native import Memory
@@ -53,6 +53,8 @@ def test_what_is_sent_has_the_key_of_its_answers(client: str) -> None:
         assert (key_octets(key), key.flags) == (f.key_of(client, 4000), flags)
     data = f.tcp(client, 4000, f.ACK | f.PSH, b"data", reply=True)
     assert not key.parse_outbound(Memory(data), 0, len(data))
+    later = f.ethernet(f.ipv4(f.tcp_header(80, 4000, f.RST), 6, fragment=100))
+    assert not key.parse_outbound(Memory(later), 0, len(later)), "no port is in a later fragment"
 
 
 def test_ip_options_and_ethernet_padding_are_stepped_over() -> None:
@@ -162,6 +164,7 @@ def test_malformed_frames_are_dropped_for_a_reason(frame: bytes, reason: str) ->
     assert dropped_as(frame) == reason
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_nothing_outside_of_a_frame_is_read(data: st.DataObject) -> None:
     """What is read from a cut or changed frame does not depend on the octets around it."""

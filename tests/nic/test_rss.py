@@ -6,7 +6,7 @@ from collections import Counter
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neatctl.core.native import Memory
@@ -52,6 +52,7 @@ def toeplitz(key: bytes, data: bytes) -> int:
     return value
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=40, max_size=40), st.sampled_from([8, 12, 32, 36]), st.binary(min_size=36, max_size=36))
 def test_any_key_hashes_as_defined(key: bytes, octets: int, data: bytes) -> None:
     assert Rss(key).hash(Memory(data), 0, octets) == toeplitz(key, data[:octets])

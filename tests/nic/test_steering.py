@@ -97,6 +97,24 @@ def test_a_syn_sent_again_to_a_draining_replica_begins_elsewhere() -> None:
     assert switch.inbound(f.tcp(f.CLIENT, 4000, f.ACK)) == 2
 
 
+def test_a_syn_for_a_flow_of_a_dead_incarnation_is_a_new_flow() -> None:
+    switch = Switch([1])
+    switch.open_connection(f.CLIENT, 4000)
+    switch.tracking.reborn(1, SECOND)
+    switch.queues([2], draining=[1])
+    assert switch.inbound(f.tcp(f.CLIENT, 4000, f.SYN), 2 * SECOND) == 2
+
+
+def test_a_port_that_is_used_again_is_followed_from_the_beginning() -> None:
+    switch = Switch([1])
+    for _ in range(2):
+        switch.open_connection(f.CLIENT, 4000)
+        switch.inbound(f.tcp(f.CLIENT, 4000, f.FIN | f.ACK))
+        assert [state for _, _, state in switch.tracking.flows()] == ["closing"]
+        switch.outbound(f.tcp(f.CLIENT, 4000, f.FIN | f.ACK, reply=True), 1)
+        assert [state for _, _, state in switch.tracking.flows()] == ["gone"]
+
+
 def test_flows_of_a_replica_that_was_collected_are_unknown() -> None:
     switch = Switch([1])
     switch.open_connection(f.CLIENT, 4000)
@@ -254,6 +272,8 @@ class LiveFlowsStay(RuleBasedStateMachine):
         if state == "closed":
             # Its connections die with it; its number stays taken.
             self.owners = {flow: owner for flow, owner in self.owners.items() if owner != replica}
+        elif self.states.get(replica) == "closed":
+            self.switch.tracking.reborn(replica, self.now)
         self.states[replica] = state
         self.put_in_force()
 
@@ -270,6 +290,7 @@ class LiveFlowsStay(RuleBasedStateMachine):
 
     @invariant()
     def segments_arrive(self) -> None:
+        self.now += 5_000
         for (client, port), owner in self.owners.items():
             assert self.switch.inbound(f.tcp(client, port, f.ACK, b"data"), self.now) == owner
 
