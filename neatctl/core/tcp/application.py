@@ -7,6 +7,8 @@ Knows no segments. Records: core/channel/records.py.
 
 from __future__ import annotations
 
+from typing import Any
+
 from neatctl.core.channel.face import Producer
 from neatctl.core.channel.records import SOCKET_HEADER
 
@@ -21,7 +23,7 @@ class Application:
         self.events = events
         self.gone = False
         """Detached: nothing is told any more."""
-        self.waiting: list[object] = []
+        self.waiting: list[Any] = []
         """The connections (Tcb) that have something to tell and found no room."""
 
     def begin(self, kind: int, id: int, value: int, second: int, octets: int) -> int:

@@ -12,7 +12,7 @@ from neatctl.core.wire.seq cimport before, unwrap
 from neatctl.core.wire.tcp_header cimport Segment
 
 cdef long long _ACK, _FIN, _RST, _SYN
-cdef long long _CLOSED, _SYN_RECEIVED, _ESTABLISHED, _FIN_WAIT_1, _FIN_WAIT_2, _CLOSE_WAIT, _CLOSING, _LAST_ACK, _TIME_WAIT
+cdef long long _CLOSED, _SYN_RECEIVED, _ESTABLISHED, _FIN_WAIT_1, _FIN_WAIT_2, _TIME_WAIT
 cdef long long _FIN_ACKED, _FIN_ARRIVED, _FAST, _NEVER, _DELAYED_ACK_US, _CHALLENGE_US, _PAWS_IDLE_US, _ORPHAN_FIN_WAIT_US
 cdef int _ECONNREFUSED, _ECONNRESET
 
@@ -30,7 +30,7 @@ cdef bint _our_fin_acked(Tables tables, Tcb tcb, long long now) except -1
 cdef _take_text(Tables tables, Tcb tcb, Segment segment, long long now)
 cdef _keep(Tables tables, Tcb tcb, Segment segment, long long seq, long long at, long long octets)
 @cython.locals(span=Span, piece=bytes, seq=cython.longlong, end=cython.longlong)
-cdef _take_kept(Tables tables, Tcb tcb)
+cdef _take_kept(Tables tables, Tcb tcb, Reassembly kept)
 @cython.locals(state=cython.longlong)
 cdef _take_fin(Tables tables, Tcb tcb, long long now)
 cdef _challenge(Tables tables, Tcb tcb, bint answers_data, long long now)

@@ -12,18 +12,15 @@ from errno import ECONNREFUSED, ECONNRESET
 from neatctl.core.tcp.ending import abort, fail, finish, forget, wait
 from neatctl.core.tcp.loss import take_ack, take_duplicate, take_sack, window_opened
 from neatctl.core.tcp.opening import establish
-from neatctl.core.tcp.reassembly import Reassembly, Span
+from neatctl.core.tcp.reassembly import Reassembly
 from neatctl.core.tcp.reply import reply_reset
 from neatctl.core.tcp.states import (
-    CLOSE_WAIT,
     CLOSED,
-    CLOSING,
     ESTABLISHED,
     FIN_ACKED,
     FIN_ARRIVED,
     FIN_WAIT_1,
     FIN_WAIT_2,
-    LAST_ACK,
     SYN_RECEIVED,
     TIME_WAIT,
 )
@@ -35,8 +32,8 @@ from neatctl.core.wire.seq import before, unwrap
 from neatctl.core.wire.tcp_header import ACK, FIN, RST, SYN, Segment
 
 _ACK, _FIN, _RST, _SYN = ACK, FIN, RST, SYN
-_CLOSED, _SYN_RECEIVED, _ESTABLISHED, _FIN_WAIT_1, _FIN_WAIT_2 = CLOSED, SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2
-_CLOSE_WAIT, _CLOSING, _LAST_ACK, _TIME_WAIT = CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT
+_CLOSED, _SYN_RECEIVED, _ESTABLISHED, _TIME_WAIT = CLOSED, SYN_RECEIVED, ESTABLISHED, TIME_WAIT
+_FIN_WAIT_1, _FIN_WAIT_2 = FIN_WAIT_1, FIN_WAIT_2
 _FIN_ACKED, _FIN_ARRIVED = FIN_ACKED, FIN_ARRIVED
 _FAST = FAST
 _NEVER = NEVER
@@ -176,6 +173,8 @@ def _check_ack(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bool:
             tell_room(tables, tcb)
         return _our_fin_acked(tables, tcb, now)
     if ack == tcb.snd_una:
+        if ack == tcb.tail_end and segment.length == 0:
+            tcb.tail_end = -1
         if news or (
             tcb.snd_max > ack and segment.length == 0 and window == tcb.snd_wnd and not tcb.persist
         ):
@@ -240,7 +239,7 @@ def _take_text(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> None:
     tell_data(tables, tcb, segment.memory, at, octets)
     tcb.unacked += octets
     if tcb.reassembly is not None:
-        _take_kept(tables, tcb)
+        _take_kept(tables, tcb, tcb.reassembly)
         tcb.ack_now = True
     elif tcb.unacked >= 2 * tcb.mss or segment.data_octets > tcb.mss:
         tcb.ack_now = True
@@ -262,10 +261,10 @@ def _keep(tables: Tables, tcb: Tcb, segment: Segment, seq: int, at: int, octets:
         tcb.dups_owed += 1
 
 
-def _take_kept(tables: Tables, tcb: Tcb) -> None:
+def _take_kept(tables: Tables, tcb: Tcb, kept: Reassembly) -> None:
     """The gap is closed: hand over what waited behind it (MUST-59: all of it before the ACK)."""
     while True:
-        span: Span | None = tcb.reassembly.take(tcb.rcv_nxt)
+        span = kept.take(tcb.rcv_nxt)
         if span is None:
             break
         seq = span.start
@@ -276,7 +275,7 @@ def _take_kept(tables: Tables, tcb: Tcb) -> None:
                 tables.counters.octets_in += end - tcb.rcv_nxt
                 tcb.rcv_nxt = end
             seq = end
-    if not tcb.reassembly.spans:
+    if not kept.spans:
         tcb.reassembly = None
 
 

@@ -9,11 +9,11 @@ from neatctl.core.tcp.tcb cimport Tcb
 
 cdef long long _ABORT, _CLOSE, _CONSUMED, _OPTION, _SEND, _SHUT, _TAKEN, _THEN_CLOSE, _THEN_SHUT, _NODELAY
 cdef long long _MAX_SEND, _HEADER, _CLOSE_CALLED, _ORPHAN_FIN_WAIT_US
-cdef long long _CLOSE_WAIT, _ESTABLISHED, _FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT
+cdef long long _FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT
 
 @cython.locals(head=cython.longlong, kind=cython.longlong, flags=cython.longlong, id=cython.longlong, value=cython.longlong, tcb=Tcb)
 cpdef call(Tables tables, Application app, Memory memory, long long at, long long octets, long long now)
-cpdef shut(Tables tables, Tcb tcb, long long now)
+cpdef shut(Tables tables, Tcb tcb)
 cpdef close(Tables tables, Tcb tcb, long long now)
 cdef _send(Tables tables, Tcb tcb, Memory memory, long long at, long long octets, long long flags, long long now)
 @cython.locals(gain=cython.longlong)

@@ -1,7 +1,7 @@
-"""What an application says of its connections: records SEND, SHUT, CLOSE, ABORT, CONSUMED, OPTION, and TAKEN of a listener.
+"""What an application says of its connections (SEND, SHUT, CLOSE, ABORT, CONSUMED, OPTION) and listeners (TAKEN).
 
-RFC 9293 sections 3.10.2 to 3.10.5 as records (core/channel/records.py). An application is not trusted: a record that is malformed
-or breaks the credit is its fault (PeerFault), one for a connection that is gone is only late, and counted.
+RFC 9293 sections 3.10.2 to 3.10.5 as records (core/channel/records.py). An application is not trusted: a record that
+is malformed or breaks the credit is its fault (PeerFault), one for a connection that is gone is only late, and counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.arrival import ORPHAN_FIN_WAIT_US
 from neatctl.core.tcp.ending import abort, fail
 from neatctl.core.tcp.segment_out import window_edge
-from neatctl.core.tcp.states import CLOSE_CALLED, CLOSE_WAIT, ESTABLISHED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT
+from neatctl.core.tcp.states import CLOSE_CALLED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import Tcb
 
@@ -35,7 +35,7 @@ _THEN_CLOSE, _THEN_SHUT, _NODELAY = THEN_CLOSE, THEN_SHUT, NODELAY
 _MAX_SEND = MAX_SEND
 _HEADER = SOCKET_HEADER
 _CLOSE_CALLED = CLOSE_CALLED
-_CLOSE_WAIT, _ESTABLISHED, _FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT = CLOSE_WAIT, ESTABLISHED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT
+_FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT = FIN_WAIT_2, SYN_RECEIVED, SYN_SENT
 _ORPHAN_FIN_WAIT_US = ORPHAN_FIN_WAIT_US
 
 
@@ -62,7 +62,7 @@ def call(tables: Tables, app: Application, memory: Memory, at: int, octets: int,
     elif kind == _CONSUMED:
         _consumed(tables, tcb, value)
     elif kind == _SHUT:
-        shut(tables, tcb, now)
+        shut(tables, tcb)
     elif kind == _CLOSE:
         close(tables, tcb, now)
     elif kind == _ABORT:
@@ -72,7 +72,7 @@ def call(tables: Tables, app: Application, memory: Memory, at: int, octets: int,
         _option(tables, tcb, value, memory.get32(at + 12))
 
 
-def shut(tables: Tables, tcb: Tcb, now: int) -> None:
+def shut(tables: Tables, tcb: Tcb) -> None:
     """No more octets will come: FIN follows the last one (section 3.10.4); repeating it is harmless."""
     if tcb.fin_queued:
         return
@@ -92,7 +92,7 @@ def close(tables: Tables, tcb: Tcb, now: int) -> None:
     if tcb.held_octets:
         abort(tables, tcb, 0, now)
         return
-    shut(tables, tcb, now)
+    shut(tables, tcb)
     tables.free_id(tcb)
     if tcb.state == _FIN_WAIT_2:
         tcb.linger_us = now + _ORPHAN_FIN_WAIT_US
@@ -113,7 +113,7 @@ def _send(tables: Tables, tcb: Tcb, memory: Memory, at: int, octets: int, flags:
     if flags & _THEN_CLOSE:
         close(tables, tcb, now)
     elif flags & _THEN_SHUT:
-        shut(tables, tcb, now)
+        shut(tables, tcb)
 
 
 def _consumed(tables: Tables, tcb: Tcb, octets: int) -> None:

@@ -1,8 +1,8 @@
 """How much may be in flight: congestion control behind a face of five calls.
 
 A Congestion holds cwnd and ssthresh and is told what happened; when to retransmit, and what, is the
-business of loss.py. All in octets. NewReno is RFC 5681 with appropriate byte counting, since one acknowledgment may stand
-for many segments; initial window RFC 6928; restart after idleness RFC 5681 section 4.1.
+business of loss.py. All in octets. NewReno is RFC 5681 with appropriate byte counting, since one acknowledgment may
+stand for many segments; initial window RFC 6928; restart after idleness RFC 5681 section 4.1.
 Knows no sequence numbers, and the time only as it is told.
 """
 

@@ -18,6 +18,7 @@ SENTENCES = {
     "fast_retransmits": "Loss recoveries begun by duplicate or selective acknowledgments.",
     "retransmits": "Segments sent again.",
     "retransmission_timeouts": "Expiries of the retransmission timer.",
+    "tail_probes": "Probes of the last segments in flight, sent before the retransmission timer (RFC 8985).",
     "window_probes": "Probes of a closed window.",
     "duplicate_acks_in": "Acknowledgments that repeated the last one while data was in flight.",
     "out_of_order_in": "Segments kept because an earlier one was missing.",
@@ -63,6 +64,7 @@ class TcpCounters:
         self.fast_retransmits = 0
         self.retransmits = 0
         self.retransmission_timeouts = 0
+        self.tail_probes = 0
         self.window_probes = 0
         self.duplicate_acks_in = 0
         self.out_of_order_in = 0

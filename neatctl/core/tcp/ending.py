@@ -1,8 +1,8 @@
 """How connections end: in order, into TIME-WAIT, by the peer's RST, by our own, by giving up.
 
 RFC 9293 sections 3.6 and 3.10.4 to 3.10.7. Whatever the way, the application that still owns a connection is told, in
-order behind the octets that it has yet to get, and the connection leaves the tables at once, unless it owes the peer a RST:
-then it stays, deaf, until that is sent.
+order behind the octets that it has yet to get, and the connection leaves the tables at once, unless it owes the
+peer a RST: then it stays, deaf, until that is sent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from neatctl.core.tcp.states import ABANDONED, CLOSED, SYN_RECEIVED, SYN_SENT
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import Tcb
 from neatctl.core.tcp.telling import tell
-from neatctl.core.tcp.time_wait import TimeWait
 from neatctl.core.tcp.wheel import NEVER
 from neatctl.core.wire.tcp_header import ACK
 
@@ -41,8 +40,7 @@ def wait(tables: Tables, tcb: Tcb, now: int) -> None:
     """TIME-WAIT begins: a small object takes the connection's place and acknowledges the peer's FIN."""
     tables.counters.closed += 1
     tables.leave(tcb)
-    tables.waits.add(tcb, now)
-    rest: TimeWait = tables.flows[tcb.key]
+    rest = tables.waits.add(tcb, now)
     reply(tables, rest.path, rest.key, rest.snd_nxt, rest.rcv_nxt, _ACK, rest.window, rest.ts_recent, now)
 
 
@@ -66,6 +64,7 @@ def abort(tables: Tables, tcb: Tcb, error: int, now: int) -> None:
     tcb.on(_ABANDONED)
     tcb.reset_owed = True
     tcb.rtx_us = _NEVER
+    tcb.tail_us = _NEVER
     tcb.ack_us = _NEVER
     tcb.linger_us = _NEVER
     tables.arm(tcb, now)

@@ -2,7 +2,8 @@
 
 Segments and records are taken in as they come and mark connections; `transmit`, once per burst, sends for
 those that were marked. The demultiplexer is one dictionary from the 12 octets of addresses and ports to the
-connection. Pure: reads no clock and opens nothing; the queues that it writes to are given. RFC 9293 sections 3.9 and 3.10.
+connection. Pure: reads no clock and opens nothing; the queues that it writes to are given. RFC 9293 sections
+3.9 and 3.10.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ class TcpLayer:
             self._last_app = application
         call(self.tables, application, memory, at, octets, now)
 
-    def unreachable(self, key: bytes, code: int, now: int) -> None:
+    def unreachable(self, key: bytes, code: int, now: int) -> None:  # noqa: ARG002
         """ICMP destination unreachable for a segment of ours; `key` as a segment of the peer would have it.
 
         It ends no connection that exists (RFC 5927 section 6); a SYN it may refuse.

@@ -1,8 +1,9 @@
 """How losses are noticed and repaired: round-trip times, the retransmission timer, fast recovery.
 
 RFC 6298 (timer, Karn), RFC 5681 and 6582 (NewReno: duplicate ACKs, partial ACKs), RFC 3042 (limited transmit, as
-inflation of cwnd), RFC 6675 (with SACK: what is lost and what is in the pipe). How large cwnd is, congestion.py says;
-what goes out again, transmit.py. After a timeout SND.NXT falls back to SND.UNA, and what SACK reports is passed over.
+inflation of cwnd), RFC 6675 (with SACK: what is lost and what is in the pipe), RFC 8985 section 7 (tail loss probe).
+How large cwnd is, congestion.py says; what goes out again, transmit.py. After a timeout SND.NXT falls back to
+SND.UNA, and what SACK reports is passed over.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ MIN_RTO_US = 200_000
 MAX_RTO_US = 60_000_000
 _GRANULARITY_US = 1_000
 _MAX_BACKOFF = 16
+_MIN_TAIL_US = 10_000
 RETRIES = 15
 """R2 (MUST-20): about 15 minutes at the least."""
 SYN_RETRIES = 7
@@ -67,13 +69,19 @@ def measure(tcb: Tcb, rtt_us: int) -> None:
 
 
 def take_sack(tcb: Tcb, segment: Segment) -> int:
-    """Note the SACK blocks of a segment; how many octets are reported for the first time. Nonsense is passed over."""
+    """Note the SACK blocks of a segment; how many octets are reported for the first time. Nonsense is passed over.
+
+    A block below the acknowledgment says that octets arrived twice (RFC 2883): what a tail probe repeated was not lost.
+    """
     news = 0
     memory = segment.memory
+    low = max(tcb.snd_una, segment.ack)
     for i in range(segment.sack_blocks):
         start = unwrap(memory.get32(segment.sack_at + 8 * i), tcb.snd_una)
         end = unwrap(memory.get32(segment.sack_at + 8 * i + 4), tcb.snd_una)
-        if tcb.snd_una < start < end <= tcb.snd_max:
+        if start < end <= low:
+            tcb.tail_end = -1
+        elif low < start < end <= tcb.snd_max:
             if tcb.scoreboard is None:
                 tcb.scoreboard = Scoreboard()
                 tcb.inflation = 0
@@ -108,6 +116,30 @@ def take_ack(tables: Tables, tcb: Tcb, ack: int, segment: Segment, now: int) -> 
         tcb.rtx_us = _NEVER
     else:
         tcb.rtx_us = now + tcb.rto_us
+    if 0 <= tcb.tail_end < ack:
+        tcb.tail_end = -1
+        if tcb.tail_again and tcb.recovery == _OPEN:
+            tcb.cc.on_loss(tcb.snd_max - ack, tcb.mss, now)
+    schedule_tail_probe(tcb, now)
+
+
+def schedule_tail_probe(tcb: Tcb, now: int) -> None:
+    """Ask after the last segments in flight when no ACK comes for two round trips (RFC 8985 section 7.2).
+
+    Not for a single segment: its ACK may be delayed, and then the probe would come no sooner than the timeout.
+    """
+    tcb.tail_us = _NEVER
+    if (
+        tcb.sack_ok
+        and tcb.recovery == _OPEN
+        and tcb.tail_end < 0
+        and tcb.snd_max - tcb.snd_una > tcb.mss
+        and tcb.srtt_us
+        and not tcb.persist
+    ):
+        due = now + max(2 * tcb.srtt_us, _MIN_TAIL_US)
+        if due < tcb.rtx_us:
+            tcb.tail_us = due
 
 
 def take_duplicate(tables: Tables, tcb: Tcb, now: int) -> None:
@@ -131,6 +163,7 @@ def take_duplicate(tables: Tables, tcb: Tcb, now: int) -> None:
             tcb.high_rxt = tcb.snd_una
             tcb.rtx_owed = True
             tcb.rtt_seq = -1
+            tcb.tail_us = _NEVER
             tcb.cc.on_loss(tcb.snd_max - tcb.snd_una, tcb.mss, now)
             tcb.inflation = _THRESHOLD * tcb.mss if board is None else 0
             tcb.rtx_us = now + tcb.rto_us
@@ -153,6 +186,10 @@ def on_deadline(tables: Tables, tcb: Tcb, now: int) -> None:
     if tcb.linger_us <= now:
         forget(tables, tcb)
         return
+    if tcb.tail_us <= now:
+        tcb.tail_us = _NEVER
+        tcb.tail_owed = True
+        tables.touch(tcb)
     if tcb.ack_us <= now:
         tcb.ack_us = _NEVER
         tcb.ack_now = True
@@ -202,6 +239,9 @@ def _on_timeout(tables: Tables, tcb: Tcb, now: int) -> None:
         _give_up(tables, tcb)
         return
     tcb.rtt_seq = -1
+    tcb.tail_us = _NEVER
+    tcb.tail_end = -1
+    tcb.tail_owed = False
     first = tcb.backoff == 0
     tcb.backoff = min(tcb.backoff + 1, _MAX_BACKOFF)
     if tcb.state <= _SYN_RECEIVED:

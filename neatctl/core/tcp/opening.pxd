@@ -1,7 +1,7 @@
 import cython
 
 from neatctl.core.tcp.application cimport Application, Listener
-from neatctl.core.tcp.congestion cimport NewReno
+from neatctl.core.tcp.congestion cimport Congestion
 from neatctl.core.tcp.ending cimport fail
 from neatctl.core.tcp.loss cimport measure
 from neatctl.core.tcp.reply cimport reply_reset

@@ -10,7 +10,6 @@ from __future__ import annotations
 from errno import ECONNREFUSED
 
 from neatctl.core.tcp.application import Application, Listener
-from neatctl.core.tcp.congestion import NewReno
 from neatctl.core.tcp.ending import fail
 from neatctl.core.tcp.loss import measure
 from neatctl.core.tcp.reply import reply_reset
@@ -61,7 +60,7 @@ def arrive_closed(tables: Tables, segment: Segment, key: bytes, floor: int, now:
 
 
 def open_actively(tables: Tables, app: Application, key: bytes, now: int) -> Tcb:
-    """OPEN call, active (section 3.10.1): a SYN is sent at the next transmit. `key` is as the peer's segments will have it."""
+    """OPEN call, active (section 3.10.1): SYN goes with the next transmit. `key` is as the peer's segments have it."""
     tcb = Tcb(key, tables.output.path(key[4:8], key[0:4], now), app, tables.pool)
     _choose_iss(tables, tcb, _NO_FLOOR, now)
     tcb.mss = min(_DEFAULT_MSS, tables.mss)
@@ -123,7 +122,7 @@ def establish(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> None:
     tcb.max_wnd = max(tcb.max_wnd, tcb.snd_wnd)
     tcb.snd_wl1 = tcb.rcv_nxt
     tcb.snd_wl2 = tcb.snd_una
-    tcb.cc = NewReno(tcb.mss)
+    tcb.cc.begin(tcb.mss)
     listener = tcb.listener
     if listener is None:
         tables.counters.opened += 1

@@ -65,8 +65,8 @@ class Reassembly:
         self.pieces -= len(span.pieces)
         return span
 
-    def block(self, i: int) -> Span | None:
-        """The span to report in SACK block `i`: the most recent one first, then the others from the left."""
+    def block(self, i: int) -> Span:
+        """The span to report in SACK block `i` of as many: the most recent one first, then the others from the left."""
         first = 0
         while first < len(self.spans) and not self._start(first) <= self.recent < self._end(first):
             first += 1
@@ -75,7 +75,7 @@ class Reassembly:
                 i = first
             elif i <= first:
                 i -= 1
-        return self.spans[i] if i < len(self.spans) else None
+        return self.spans[i]
 
     def _start(self, i: int) -> int:
         span = self.spans[i]

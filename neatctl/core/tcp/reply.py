@@ -1,7 +1,7 @@
 """Segments that belong to no connection: RST for what nobody expects, ACK from TIME-WAIT.
 
-RFC 9293 sections 3.5.2 and 3.10.7.1. Sent at once and not again: when the NIC queue is full they are lost, and the peer's next
-segment asks for them anew. Knows keys and numbers, not connections.
+RFC 9293 sections 3.5.2 and 3.10.7.1. Sent at once and not again: when the NIC queue is full they are lost, and the
+peer's next segment asks for them anew. Knows keys and numbers, not connections.
 """
 
 from __future__ import annotations

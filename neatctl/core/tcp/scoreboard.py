@@ -61,12 +61,12 @@ class Scoreboard:
             edges[0] = snd_una
 
     def clear(self) -> None:
-        """Forget all: after a retransmission timeout the peer may have dropped what it reported (RFC 2018 section 8)."""
+        """Forget all: after a retransmission timeout the peer may have dropped it (RFC 2018 section 8)."""
         self._edges.clear()
         self.octets = 0
 
     def lost_edge(self, mss: int) -> int:
-        """What is not reported below this number is lost: three ranges, or more than two segments, are above it. Or 0."""
+        """Below this number holes are lost: three ranges, or more than two segments, were reported above. Or 0."""
         above = 0
         i = len(self._edges) - 2
         ranges = 0

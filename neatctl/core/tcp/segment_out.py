@@ -8,7 +8,7 @@ of them. When, and how much, is decided in transmit.py. RFC 9293 section 3.1, RF
 from __future__ import annotations
 
 from neatctl.core.native import Memory
-from neatctl.core.tcp.reassembly import Span
+from neatctl.core.tcp.reassembly import Reassembly
 from neatctl.core.tcp.states import SYN_SENT
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import Tcb
@@ -43,9 +43,11 @@ def put_segment(tables: Tables, tcb: Tcb, seq: int, octets: int, flags: int, now
     if tcb.ts_ok:
         header += _TIMESTAMPS_OCTETS
     blocks = 0
-    if octets == 0 and tcb.sack_ok and tcb.reassembly is not None and tcb.reassembly.spans:
-        blocks = min(len(tcb.reassembly.spans), 3 if tcb.ts_ok else 4)
-        header += 4 + 8 * blocks
+    kept = tcb.reassembly
+    if kept is not None and octets == 0 and tcb.sack_ok:
+        blocks = min(len(kept.spans), 3 if tcb.ts_ok else 4)
+        if blocks:
+            header += 4 + 8 * blocks
     output = tables.output
     at = output.begin(tcb.path, header + octets, now)
     if at < 0:
@@ -62,8 +64,8 @@ def put_segment(tables: Tables, tcb: Tcb, seq: int, octets: int, flags: int, now
         memory.put32(at + 20, _ALIGNED)
         memory.put32(at + 24, tables.timestamp(now))
         memory.put32(at + 28, tcb.ts_recent)
-    if blocks:
-        _put_sack(tcb, memory, at + header - 4 - 8 * blocks, blocks)
+    if kept is not None and blocks:
+        _put_sack(kept, memory, at + header - 4 - 8 * blocks, blocks)
     if octets:
         tcb.buffer.copy_to(memory, at + header, seq - tcb.buffer_seq, octets)
     output.end(tcb.path, header + octets, _CHECKSUM_AT, tcb.mss if octets > tcb.mss else 0, header)
@@ -169,10 +171,10 @@ def _acknowledged(tcb: Tcb) -> None:
     tcb.ack_us = _NEVER
 
 
-def _put_sack(tcb: Tcb, memory: Memory, at: int, blocks: int) -> None:
+def _put_sack(kept: Reassembly, memory: Memory, at: int, blocks: int) -> None:
     """The SACK option: NOP, NOP, head, and the most recent block first (RFC 2018 section 4)."""
     memory.put32(at, _SACK_HEAD | (2 + 8 * blocks))
     for i in range(blocks):
-        span: Span | None = tcb.reassembly.block(i)
+        span = kept.block(i)
         memory.put32(at + 4 + 8 * i, span.start)
         memory.put32(at + 8 + 8 * i, span.end)

@@ -2,6 +2,7 @@ import cython
 
 from neatctl.core.native cimport Memory
 
+cdef Memory _NOTHING
 cdef long long _SMALLEST, _SIZES, _KEPT_OCTETS
 
 

@@ -15,6 +15,7 @@ _SMALLEST = 12
 _SIZES = 32
 _KEPT_OCTETS = 1 << 20
 """How much memory of each size the pool keeps."""
+_NOTHING = Memory(bytearray(0))
 
 
 class BufferPool:
@@ -48,7 +49,7 @@ class SendBuffer:
 
     def __init__(self, pool: BufferPool) -> None:
         self._pool = pool
-        self._memory: Memory | None = None
+        self._memory = _NOTHING
         self._capacity = 0
         self._head = 0
         self.octets = 0
@@ -98,7 +99,7 @@ class SendBuffer:
         if self._capacity:
             self._capacity = 0
             self._pool.give(self._memory)
-            self._memory = None
+            self._memory = _NOTHING
 
     def _grow(self, octets: int) -> None:
         memory = self._pool.take(octets)

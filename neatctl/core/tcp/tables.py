@@ -125,6 +125,7 @@ class Tables:
     def arm(self, tcb: Tcb, now: int) -> None:
         """Time the earliest of a connection's deadlines."""
         due = tcb.rtx_us
+        due = min(due, tcb.tail_us)
         due = min(due, tcb.ack_us)
         due = min(due, tcb.linger_us)
         if due < _NEVER:

@@ -33,10 +33,10 @@ cdef class Tcb(Flow):
     cdef public Congestion cc
     cdef public Scoreboard scoreboard
     cdef public long long dup_acks, inflation, recovery, recover, high_rxt, sent_us
-    cdef public long long rtx_us, ack_us, linger_us, challenge_us, dups_owed
+    cdef public long long rtx_us, tail_us, tail_end, ack_us, linger_us, challenge_us, dups_owed
     cdef public int error, soft_error
     cdef public bint fin_queued, nodelay, ts_ok, sack_ok, scale_ok, cwnd_limited, persist
-    cdef public bint dirty, syn_owed, ack_now, rtx_owed, probe_owed, reset_owed
+    cdef public bint dirty, syn_owed, ack_now, rtx_owed, probe_owed, tail_owed, tail_again, reset_owed
     cdef public bint orphan, waiting, owes_accepted, owes_end
     cpdef on(self, long long event)
     cpdef long long data_end(self) noexcept

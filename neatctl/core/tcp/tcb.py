@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from neatctl.core.ip.output import Path
 from neatctl.core.tcp.application import Application, Listener
-from neatctl.core.tcp.congestion import Congestion
+from neatctl.core.tcp.congestion import Congestion, NewReno
 from neatctl.core.tcp.reassembly import Reassembly
 from neatctl.core.tcp.scoreboard import Scoreboard
 from neatctl.core.tcp.send_buffer import BufferPool, SendBuffer
@@ -116,7 +116,7 @@ class Tcb(Flow):
         """How often the timeout was doubled since the last progress."""
         self.unanswered = 0
         """Timeouts since the peer was last heard from in answer to them."""
-        self.cc: Congestion | None = None
+        self.cc: Congestion = NewReno(0)
         self.cwnd_limited = False
         self.dup_acks = 0
         self.inflation = 0
@@ -134,6 +134,12 @@ class Tcb(Flow):
         """When the retransmission timer, or the persist timer, runs out."""
         self.persist = False
         """The peer's window is closed: `rtx_us` is for a probe."""
+        self.tail_us = _NEVER
+        """When a probe of the last segments in flight goes out, well before the retransmission timeout (RFC 8985)."""
+        self.tail_end = -1
+        """TLP.end_seq: SND.MAX after such a probe that is not settled yet, or -1."""
+        self.tail_again = False
+        """TLP.is_retrans: that probe repeated what had been sent."""
         self.ack_us = _NEVER
         """When a delayed ACK must go."""
         self.linger_us = _NEVER
@@ -150,6 +156,7 @@ class Tcb(Flow):
         self.rtx_owed = False
         """The segment at SND.UNA is to be sent again."""
         self.probe_owed = False
+        self.tail_owed = False
         self.reset_owed = False
         """The connection is over but for our RST."""
 

@@ -13,14 +13,14 @@ cpdef tell_data(Tables tables, Tcb tcb, Memory memory, long long at, long long o
 @cython.locals(app=Application, place=cython.longlong, octets=cython.longlong, target=Memory)
 cpdef tell_piece(Tables tables, Tcb tcb, bytes piece, long long start)
 cpdef tell_room(Tables tables, Tcb tcb)
-@cython.locals(app=Application)
+@cython.locals(app=Application, held=list)
 cpdef bint tell(Tables tables, Tcb tcb) except -1
 @cython.locals(waiting=list, events=Producer, done=cython.longlong, count=cython.longlong, tcb=Tcb, held=cython.longlong)
 cpdef tell_waiting(Tables tables, Application app)
 @cython.locals(listener=Listener, value=cython.longlong, at=cython.longlong, memory=Memory, key=bytes)
 cdef bint _tell_accepted(Tables tables, Tcb tcb, Application app) except -1
 @cython.locals(piece=bytes, octets=cython.longlong, at=cython.longlong)
-cdef bint _tell_held(Tcb tcb, Application app) except -1
+cdef bint _tell_held(Tcb tcb, Application app, list held) except -1
 cdef _hold(Tcb tcb, bytes piece)
 cdef bint _wait(Tables tables, Tcb tcb) except -1
 cdef _forgive(Tcb tcb)

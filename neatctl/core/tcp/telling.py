@@ -69,8 +69,9 @@ def tell(tables: Tables, tcb: Tcb) -> bool:
         if not _tell_accepted(tables, tcb, app):
             return _wait(tables, tcb)
         tcb.owes_accepted = False
-    while tcb.held:
-        if not _tell_held(tcb, app):
+    held = tcb.held
+    while held:
+        if not _tell_held(tcb, app, held):
             return _wait(tables, tcb)
     if tcb.owes_end:
         if app.begin(_END, tcb.id, 0, 0, 0) < 0:
@@ -134,16 +135,16 @@ def _tell_accepted(tables: Tables, tcb: Tcb, app: Application) -> bool:
     return True
 
 
-def _tell_held(tcb: Tcb, app: Application) -> bool:
+def _tell_held(tcb: Tcb, app: Application, held: list[bytes]) -> bool:
     """Hand over the first piece of what was held back."""
-    piece: bytes = tcb.held[0]
+    piece: bytes = held[0]
     octets = len(piece)
     at = app.begin(_DATA, tcb.id, 0, 0, octets)
     if at < 0:
         return False
     app.events.memory.put(at, piece)
     app.end(octets)
-    del tcb.held[0]
+    del held[0]
     tcb.held_octets -= octets
     tcb.unread += octets
     return True

@@ -20,7 +20,7 @@ cdef class TimeWaits:
     cdef public long long limit
     cdef object _queue
     @cython.locals(rest=TimeWait)
-    cpdef add(self, Tcb tcb, long long now)
+    cpdef TimeWait add(self, Tcb tcb, long long now)
     cpdef remove(self, TimeWait rest)
     @cython.locals(rest=TimeWait)
     cpdef expire(self, long long now)

@@ -2,7 +2,8 @@
 
 All wait equally long, so they stand in one queue by age; one that is restarted, or gone before its time, is noticed
 when its turn comes. Their number is bounded: the oldest ends early (counted). A new SYN may take the place of
-one (MAY-2, RFC 6191). What a segment for one of them does is in reply.py. Knows nothing of the application, which was told all before.
+one (MAY-2, RFC 6191). What a segment for one of them does is in reply.py. Knows nothing of the application, which
+was told all before.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class TimeWaits:
         self.limit = MAX_TIME_WAITS
         self._queue: deque[TimeWait] = deque()
 
-    def add(self, tcb: Tcb, now: int) -> None:
+    def add(self, tcb: Tcb, now: int) -> TimeWait:
         """Put the rest of a connection in the place that it had in the demultiplexer."""
         if len(self._queue) >= self.limit:
             self._forget(self._queue.popleft(), True)
@@ -60,6 +61,7 @@ class TimeWaits:
         self._flows[rest.key] = rest
         self._counters.time_waits += 1
         self._queue.append(rest)
+        return rest
 
     def remove(self, rest: TimeWait) -> None:
         """End one before its time."""

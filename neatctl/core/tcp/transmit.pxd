@@ -1,18 +1,20 @@
 import cython
 
 from neatctl.core.tcp.congestion cimport Congestion
-from neatctl.core.tcp.loss cimport pipe
+from neatctl.core.tcp.loss cimport pipe, schedule_tail_probe
 from neatctl.core.tcp.scoreboard cimport Scoreboard
 from neatctl.core.tcp.segment_out cimport put_reset, put_segment, put_syn
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
 
-cdef long long _ACK, _FIN, _PSH, _FAST, _CLOSED, _ESTABLISHED, _TIME_WAIT, _NEVER, _MAX_RTO_US, _MAX_DUPLICATES
+cdef long long _ACK, _FIN, _PSH, _FAST, _OPEN, _CLOSED, _ESTABLISHED, _TIME_WAIT, _NEVER, _MAX_RTO_US, _MAX_DUPLICATES
 
 @cython.locals(sent=cython.longlong)
 cpdef long long send_due(Tables tables, Tcb tcb, long long now) except -1
 cdef long long _send_syn(Tables tables, Tcb tcb, long long now) except -1
 cdef long long _send_probe(Tables tables, Tcb tcb, long long now) except -1
+@cython.locals(octets=cython.longlong, seq=cython.longlong, again=cython.bint)
+cdef long long _send_tail_probe(Tables tables, Tcb tcb, long long now) except -1
 @cython.locals(sent=cython.longlong, board=Scoreboard, mss=cython.longlong, end=cython.longlong, edge=cython.longlong, seq=cython.longlong)
 cdef long long _send_again(Tables tables, Tcb tcb, long long now) except -1
 @cython.locals(sent=cython.longlong, end=cython.longlong, queued=cython.longlong, octets=cython.longlong)

@@ -1,24 +1,24 @@
 """What a connection sends, and when: one pass per burst over the connections that were touched.
 
 All that a burst asks for leaves together: data with the ACK, the last data with FIN, one ACK for many segments.
-The order is the RFCs': what is owed to loss recovery, then new data as far as the peer's window and cwnd allow, under the
-sender's silly-window rule (RFC 9293 section 3.8.6.2.1) and Nagle's algorithm, then an ACK if still owed.
-A bare ACK stands at SND.MAX even while old data is sent again, or
-the peer would find it outside its window. A full NIC queue leaves the connection touched. Builds nothing itself (segment_out.py).
+The order is the RFCs': what is owed to loss recovery, then new data as far as the peer's window and cwnd allow, under
+the sender's silly-window rule (RFC 9293 section 3.8.6.2.1) and Nagle's algorithm, then an ACK if still owed. A bare
+ACK stands at SND.MAX even while old data is sent again, or the peer would find it outside its window. A full NIC
+queue leaves the connection touched. Builds nothing itself (segment_out.py).
 """
 
 from __future__ import annotations
 
-from neatctl.core.tcp.loss import pipe
+from neatctl.core.tcp.loss import pipe, schedule_tail_probe
 from neatctl.core.tcp.segment_out import put_reset, put_segment, put_syn
 from neatctl.core.tcp.states import CLOSED, ESTABLISHED, TIME_WAIT
 from neatctl.core.tcp.tables import Tables
-from neatctl.core.tcp.tcb import FAST, Tcb
+from neatctl.core.tcp.tcb import FAST, OPEN, Tcb
 from neatctl.core.tcp.wheel import NEVER
 from neatctl.core.wire.tcp_header import ACK, FIN, PSH
 
 _ACK, _FIN, _PSH = ACK, FIN, PSH
-_FAST = FAST
+_FAST, _OPEN = FAST, OPEN
 _CLOSED, _ESTABLISHED, _TIME_WAIT = CLOSED, ESTABLISHED, TIME_WAIT
 _NEVER = NEVER
 _MAX_RTO_US = 60_000_000
@@ -42,6 +42,8 @@ def send_due(tables: Tables, tcb: Tcb, now: int) -> int:
     elif tcb.state >= _ESTABLISHED:
         if tcb.probe_owed:
             sent += _send_probe(tables, tcb, now)
+        if tcb.tail_owed:
+            sent += _send_tail_probe(tables, tcb, now)
         if tcb.rtx_owed or (tcb.recovery == _FAST and tcb.scoreboard is not None):
             sent += _send_again(tables, tcb, now)
         if not tables.blocked:
@@ -71,12 +73,34 @@ def _send_syn(tables: Tables, tcb: Tcb, now: int) -> int:
 
 
 def _send_probe(tables: Tables, tcb: Tcb, now: int) -> int:
-    """One octet, or the FIN, beyond a closed window (section 3.8.6.1); what a window has room for if it is merely small."""
+    """One octet, or the FIN, beyond a closed window (section 3.8.6.1); into one that is merely small what it takes."""
     if not _put_range(tables, tcb, tcb.snd_una, max(min(tcb.snd_wnd, tcb.mss), 1), now):
         return 0
     tcb.probe_owed = False
     tcb.snd_nxt = tcb.snd_una
     tables.counters.window_probes += 1
+    return 1
+
+
+def _send_tail_probe(tables: Tables, tcb: Tcb, now: int) -> int:
+    """One new segment, else the last one again, to learn what became of the others (RFC 8985 section 7.3)."""
+    if tcb.recovery != _OPEN or tcb.snd_nxt != tcb.snd_max or tcb.snd_max == tcb.snd_una:
+        tcb.tail_owed = False
+        return 0
+    octets = min(tcb.buffer_seq + tcb.buffer.octets - tcb.snd_nxt, tcb.mss, tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt)
+    seq = tcb.snd_nxt
+    again = octets <= 0
+    if again:
+        seq = max(tcb.snd_max - tcb.mss, tcb.snd_una)
+        octets = tcb.snd_max - seq
+    if not _put_range(tables, tcb, seq, octets, now):
+        return 0
+    tcb.tail_owed = False
+    tcb.tail_end = tcb.snd_max
+    tcb.tail_again = again
+    tcb.tail_us = _NEVER
+    tcb.rtx_us = now + tcb.rto_us
+    tables.counters.tail_probes += 1
     return 1
 
 
@@ -130,6 +154,8 @@ def _send_new(tables: Tables, tcb: Tcb, now: int) -> int:
         if not _put_range(tables, tcb, tcb.snd_nxt, octets, now):
             break
         sent += 1
+    if sent:
+        schedule_tail_probe(tcb, now)
     if tcb.rtx_us == _NEVER and tcb.snd_nxt == tcb.snd_una and tcb.unsent() and not tables.blocked:
         tcb.persist = True
         tcb.rtx_us = now + min(tcb.rto_us << tcb.backoff, _MAX_RTO_US)

@@ -53,7 +53,7 @@ class Segment:
     """One received segment. Numbers are as on the wire until the connection unwraps `seq` and `ack`."""
 
     def __init__(self) -> None:
-        self.memory: Memory | None = None
+        self.memory = Memory(b"")
         self.at = 0
         self.seq = 0
         self.ack = 0

@@ -1,4 +1,4 @@
-"""How connections end: the six ways through the closing states, TIME-WAIT, resets of either side. RFC 9293 section 3.6."""
+"""How connections end: the ways through the closing states, TIME-WAIT, resets of either side. RFC 9293 section 3.6."""
 
 from __future__ import annotations
 

@@ -225,16 +225,56 @@ def test_a_hole_near_the_end_is_repaired_by_the_partial_acknowledgment() -> None
 def test_rfc2018_after_a_timeout_what_was_reported_counts_no_more() -> None:
     peer = loaded(sack=True)
     sack(peer, 0, (1, 2))
-    assert peer.after(210 * MS) == [segment(0)]
+    assert peer.after(420 * MS) == [segment(9, push=True), segment(0)]
     peer.send("A", 1, 1 + MSS)
     assert peer.sent() == [segment(1), segment(2)]
 
 
 def test_after_a_timeout_what_is_reported_anew_is_passed_over() -> None:
     peer = loaded(sack=True)
-    assert peer.after(210 * MS) == [segment(0)]
+    assert peer.after(420 * MS) == [segment(9, push=True), segment(0)]
     sack(peer, 1, (2, 5), (6, 9))
     assert peer.sent() == [segment(1), segment(5)]
+
+
+def test_rfc8985_a_lost_tail_is_probed_and_repaired_without_a_timeout() -> None:
+    peer = loaded(sack=True)
+    peer.send("A", 1, 1 + 7 * MSS)
+    assert peer.after(20 * MS) == [segment(9, push=True)]
+    sack(peer, 7, (9, 10))
+    assert peer.sent() == []
+    assert peer.after(200 * MS)[0] == segment(7)
+
+
+def test_rfc8985_a_probe_carries_new_octets_when_there_are_any() -> None:
+    peer = loaded(20, sack=True)
+    assert peer.after(20 * MS) == [segment(10)]
+    sack(peer, 0, (1, 3), (10, 11))
+    assert peer.sent()[0] == segment(0)
+    assert peer.host.tcp.counters.retransmission_timeouts == 0
+
+
+def test_rfc8985_there_is_one_probe_and_none_for_a_single_segment() -> None:
+    peer = loaded(sack=True)
+    assert len(peer.after(190 * MS)) == 1
+    alone = Peer(Host()).open(SACK_PERMITTED)
+    alone.write(b"x")
+    assert len(alone.after(190 * MS)) == 1
+
+
+def test_rfc8985_a_probe_that_repaired_a_loss_halves_the_window_and_one_that_did_not_does_not() -> None:
+    for dsack in (False, True):
+        peer = loaded(sack=True)
+        peer.after(20 * MS)
+        window = peer.tcb.cc.cwnd
+        if dsack:
+            sack(peer, 10, (9, 10))
+        else:
+            peer.send("A", 1, 1 + 10 * MSS)
+        peer.write(bytes(MSS))
+        peer.sent()
+        peer.send("A", 1, 1 + 11 * MSS)
+        assert (peer.tcb.cc.cwnd < window) is not dsack
 
 
 def test_nonsense_in_sack_blocks_is_passed_over() -> None:

@@ -1,4 +1,4 @@
-"""How connections begin: LISTEN, SYN-SENT, SYN-RECEIVED, the options agreed on, the backlog. RFC 9293 sections 3.5, 3.10.7."""
+"""How connections begin: LISTEN, SYN-SENT, SYN-RECEIVED, options, the backlog. RFC 9293 sections 3.5 and 3.10.7."""
 
 from __future__ import annotations
 
