@@ -12,6 +12,7 @@ from pathlib import Path
 from neatctl.core.ip.counters import SENTENCES as IP
 from neatctl.core.tcp.counters import SENTENCES as TCP
 from neatctl.nic.counters import DECLARED as NIC
+from neatctl.nic.counters import PER_REPLICA
 
 OPENING = """\
 # Counters
@@ -32,7 +33,7 @@ def page() -> str:
     return "\n".join(
         [
             OPENING,
-            section("Driver", "neatctl/nic/counters.py", "", dict(NIC.values())),
+            section("Driver", "neatctl/nic/counters.py", "", dict(NIC.values()) | PER_REPLICA),
             section("Replica: IP", "neatctl/core/ip/counters.py", "ip_", IP),
             section("Replica: TCP", "neatctl/core/tcp/counters.py", "tcp_", TCP),
         ]

@@ -74,6 +74,12 @@ DECLARED: dict[int, tuple[str, str]] = {
 }
 """Name and meaning of each counter, by number."""
 
+PER_REPLICA: dict[str, str] = {
+    "to_replica_N": "Frames put into the queue of replica N, over all its incarnations.",
+    "from_replica_N": "Frames of replica N written to the device, over all its incarnations.",
+}
+"""Counted in nic/queue_pair.py, once for each replica."""
+
 ROOM = 32
 
 
