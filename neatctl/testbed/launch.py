@@ -19,6 +19,7 @@ import msgspec
 
 from neatctl.core.control.events import Event
 from neatctl.core.process.run_directory import AlreadyRunning, RunDirectory
+from neatctl.core.process.spawn import environment, interpreter
 from neatctl.testbed.settings import Settings, boot_config
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ def hold(settings: Settings, report: Callable[[Report], None], detached: bool = 
 
 
 def _hold(settings: Settings, run: RunDirectory, report: Callable[[Report], None]) -> None:
-    from neatctl.core.process.supervisor import Supervisor
     from neatctl.testbed import network
 
     own_namespace = os.geteuid() != 0
@@ -75,6 +75,9 @@ def _hold(settings: Settings, run: RunDirectory, report: Callable[[Report], None
         setup = network.NetworkSetup(settings.name, f"{config.client_address}/{config.prefix_length}", own_namespace)
     except network.NoNetwork as error:
         raise Failed(str(error)) from None
+    # Imported while the network is being made.
+    from neatctl.core.process.supervisor import Supervisor
+
     try:
         said_ready = False
 
@@ -160,11 +163,12 @@ def detach(settings: Settings, report: Callable[[Report], None]) -> int:
     """Start a supervisor that outlives us; its pid, once it serves. Failed if it does not."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [*interpreter(), "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
+            env=environment(),
         )
         assert process.stdin is not None
         assert process.stdout is not None

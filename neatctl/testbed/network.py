@@ -2,24 +2,25 @@
 
 Root gets a namespace `neatctl-NAME` that `ip netns` knows. Anybody else gets namespaces of his own
 (user, network), in which supervisor and clients live. The TAP and its addresses are made by a
-short-lived process (`python -m neatctl.testbed.network`), since pyroute2 is large; it hands the TAP's
-descriptor over. ip-netns(8), user_namespaces(7), <linux/if_tun.h>.
+short-lived process (`make_network.py`), since pyroute2 is large; it hands the TAP's descriptor over.
+ip-netns(8), user_namespaces(7).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import os
 import socket
 import subprocess
-import sys
+from typing import TYPE_CHECKING
 
 from neatctl.core.process.probe import enter_namespace, in_namespace
-from neatctl.core.process.supervisor import Network
+from neatctl.core.process.spawn import environment, interpreter
 
-DEVICE = "neat0"
+if TYPE_CHECKING:
+    from neatctl.core.process.supervisor import Network
+
 NETNS_DIRECTORY = "/run/netns"
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
@@ -62,12 +63,13 @@ class NetworkSetup:
         self._ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, self._name, client_interface],
+                [*interpreter(), "-m", "neatctl.testbed.make_network", self._name, client_interface],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
+                env=environment(),
             )
 
     def fileno(self) -> int:
@@ -87,6 +89,8 @@ class NetworkSetup:
         if self._process.returncode or not descriptors:
             last = said.strip().splitlines()[-1:] or ["the set-up of the network failed"]
             raise NoNetwork(last[0])
+        from neatctl.core.process.supervisor import Network
+
         namespace = os.open(f"{NETNS_DIRECTORY}/{self._name}", os.O_RDONLY | os.O_CLOEXEC) if self._name else -1
         return Network(descriptors[0], self._name, in_namespace(namespace), self._own_namespace)
 
@@ -116,41 +120,3 @@ def enter_client_side(netns: str, supervisor_pid: int) -> None:
     for fd in [os.open(f"/proc/{supervisor_pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("user", "net")]:
         enter_namespace(fd)
         os.close(fd)
-
-
-# ---- the process that makes it ----
-def _explain(error: OSError) -> str:
-    if error.filename == "/dev/net/tun" or error.errno in {errno.ENODEV, errno.ENXIO}:
-        if error.errno in {errno.EACCES, errno.EPERM}:
-            return "/dev/net/tun cannot be opened: run as root, or let everybody use it (`chmod 0666 /dev/net/tun`)"
-        return "this machine has no /dev/net/tun: `mkdir -p /dev/net && mknod /dev/net/tun c 10 200`, or `modprobe tun`"
-    return f"the clients' network cannot be made: {error.strerror or error}"
-
-
-def _make(name: str, client_interface: str) -> None:
-    from pyroute2 import IPRoute, NetlinkError, netns
-
-    from neatctl.nic.devices.tap import open_tap
-
-    address, _, prefix = client_interface.partition("/")
-    try:
-        if name:
-            netns.create(name)
-            netns.setns(name)
-        fd = open_tap(DEVICE)
-        with IPRoute() as route:
-            route.link("set", index=route.link_lookup(ifname="lo")[0], state="up")
-            device = route.link_lookup(ifname=DEVICE)[0]
-            route.addr("add", index=device, address=address, prefixlen=int(prefix))
-            route.link("set", index=device, state="up")
-    except OSError as error:
-        sys.exit(_explain(error))
-    except NetlinkError as error:
-        sys.exit(f"the clients' network cannot be made: {error}")
-    with socket.socket(fileno=0) as channel:
-        socket.send_fds(channel, [b"\0"], [fd])
-        channel.detach()
-
-
-if __name__ == "__main__":
-    _make(sys.argv[1], sys.argv[2])

@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from neatctl.core.process.commands import Commands
 from neatctl.core.process.loop import Loop, Work
 from neatctl.core.process.probe import Probe
 from neatctl.core.process.run_directory import ProcessRecord, RunDirectory, RunRecord
-from neatctl.core.process.spawn import ChildProcess, Spawned
+from neatctl.core.process.spawn import ChildProcess, Spawned, interpreter
 from neatctl.core.process.thread_child import ThreadChild
 
 WEB_PORT = 80
@@ -269,7 +268,7 @@ class Supervisor(Work):
             process = self._start_thread(number, module, arguments, name)
         else:
             log = str(self.run_directory.path / "log" / f"{name}.log")
-            process = ChildProcess([sys.executable, "-m", module, *arguments], log)
+            process = ChildProcess([*interpreter(), "-m", module, *arguments], log)
         self._processes[number] = process
         self.loop.watch(process.end_fd, lambda: self._exited(number))
         self._record_due = True

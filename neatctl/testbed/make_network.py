@@ -1,0 +1,59 @@
+"""The short-lived process that makes the clients' network: `python -m neatctl.testbed.make_network NETNS CIDR`.
+
+Makes the namespace (none if NETNS is empty: then ours is the clients'), the TAP in it and its address,
+and passes the TAP's descriptor over stdin. What cannot be is one line that says what to do.
+rtnetlink(7), <linux/if_tun.h>.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+
+from pyroute2 import IPRoute, NetlinkError, netns
+
+from neatctl.nic.devices.tap import open_tap
+
+DEVICE = "neat0"
+
+
+def explain(error: OSError) -> str:
+    """Why there is no network, and what to do."""
+    if error.filename == "/dev/net/tun" or error.errno in {errno.ENODEV, errno.ENXIO}:
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            return "/dev/net/tun cannot be opened: run as root, or let everybody use it (`chmod 0666 /dev/net/tun`)"
+        return "this machine has no /dev/net/tun: `mkdir -p /dev/net && mknod /dev/net/tun c 10 200`, or `modprobe tun`"
+    return f"the clients' network cannot be made: {error.strerror or error}"
+
+
+def make(name: str, client_interface: str) -> int:
+    """Make everything; the TAP's descriptor."""
+    address, _, prefix_length = client_interface.partition("/")
+    if name:
+        netns.create(name)
+        netns.setns(name)
+    fd = open_tap(DEVICE)
+    with IPRoute() as route:
+        route.link("set", index=route.link_lookup(ifname="lo")[0], state="up")
+        device = route.link_lookup(ifname=DEVICE)[0]
+        route.addr("add", index=device, address=address, prefixlen=int(prefix_length))
+        route.link("set", index=device, state="up")
+    return fd
+
+
+def main() -> None:
+    """The process."""
+    try:
+        fd = make(sys.argv[1], sys.argv[2])
+    except NetlinkError as error:
+        sys.exit(f"the clients' network cannot be made: {error}")
+    except OSError as error:
+        sys.exit(explain(error))
+    with socket.socket(fileno=0) as channel:
+        socket.send_fds(channel, [b"\0"], [fd])
+        channel.detach()
+
+
+if __name__ == "__main__":
+    main()
