@@ -290,6 +290,14 @@ def test_an_application_that_ends_takes_its_listeners_and_channels_along(how: st
     assert desk.server.pids() == {}
 
 
+def test_the_snapshot_leaves_before_anything_that_it_is_to_remember() -> None:
+    """Killed between two messages, a server must not have told what its heir does not know."""
+    desk = Desk()
+    desk.replicas((1, 1))
+    for out in (desk.hello(WEB), desk.listen(WEB, 80), desk.replicas((1, 2))):
+        assert isinstance(out[0][1], Snapshot)
+
+
 def test_a_new_server_goes_on_where_the_last_one_was_killed() -> None:
     desk = ready_desk(2)
     desk.listen(WEB, 80)
