@@ -19,7 +19,7 @@ import msgspec
 
 from neatctl.core.control.events import Event
 from neatctl.core.process.run_directory import AlreadyRunning, RunDirectory
-from neatctl.core.process.spawn import environment, interpreter
+from neatctl.core.process.spawn import interpreter, module_places
 from neatctl.testbed.settings import Settings, boot_config
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def hold(settings: Settings, report: Callable[[Report], None], detached: bool = 
     AlreadyRunning, if it does not come up. The caller has one thread; `detached`: stderr goes to the log."""
     from neatctl.testbed import force
 
+    os.environ["PYTHONPATH"] = module_places()
     run = RunDirectory(settings.name)
     run.take()
     try:
@@ -168,7 +169,7 @@ def detach(settings: Settings, report: Callable[[Report], None]) -> int:
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
-            env=environment(),
+            env=os.environ | {"PYTHONPATH": module_places()},
         )
         assert process.stdin is not None
         assert process.stdout is not None

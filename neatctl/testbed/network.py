@@ -16,7 +16,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from neatctl.core.process.probe import enter_namespace, in_namespace
-from neatctl.core.process.spawn import environment, interpreter
+from neatctl.core.process.spawn import interpreter
 
 if TYPE_CHECKING:
     from neatctl.core.process.supervisor import Network
@@ -69,7 +69,6 @@ class NetworkSetup:
                 stderr=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
-                env=environment(),
             )
 
     def fileno(self) -> int:

@@ -50,6 +50,7 @@ class Liveness:
         self.beats = beats
         """Whether it owes beats."""
         self.last_beat = now
+        self._judged = now
         self._stopped_since = -1
         self._cpu_us_at_suspicion = -1
         self._cpu_us = -1
@@ -61,11 +62,12 @@ class Liveness:
         self._cpu_us = -1
 
     def suspect(self, now: int) -> bool:
-        """Whether facts are needed."""
-        return not self.beats or now - self.last_beat >= SUSPICION_US
+        """Whether facts are needed: after a silence, or from time to time where silence means nothing."""
+        return now - (self.last_beat if self.beats else self._judged) >= SUSPICION_US
 
     def judge(self, now: int, facts: ProcessFacts) -> int:
         """WELL, WAIT, HUNG or SPINNING, by the facts of `now`; called once per round while suspect."""
+        self._judged = now
         if facts.state in "Tt":
             if self._stopped_since < 0:
                 self._stopped_since = self.last_beat if self.beats else now

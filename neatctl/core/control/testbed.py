@@ -156,6 +156,11 @@ class Testbed(Lifecycle):
             if child.state != c.DYING and child.liveness is not None and child.liveness.suspect(now)
         ]
 
+    def owes_beats(self, number: int) -> bool:
+        """Whether silence of this child means anything."""
+        child = self.children.get(number)
+        return child is not None and child.liveness is not None and child.liveness.beats
+
     def examined(self, number: int, facts: ProcessFacts, now: int) -> None:
         child = self.children.get(number)
         if child is None or child.liveness is None or child.state == c.DYING:

@@ -62,6 +62,8 @@ class Commands:
     def turn(self, now: int) -> None:
         """Take what has been asked, answer who waits."""
         for _ in range(_BATCH):
+            if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                break
             try:
                 client, payload = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:

@@ -16,28 +16,33 @@ _PAGE_OCTETS = os.sysconf("SC_PAGE_SIZE")
 def _stat(path: str) -> list[str] | None:
     """The fields of a stat file from the third (the state) on; the second may hold anything, brackets too."""
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
         return None
+    try:
+        return os.read(fd, 4096).decode("ascii", "replace").rpartition(")")[2].split()
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def _cpu_us(fields: list[str]) -> int:
     return (int(fields[11]) + int(fields[12])) * _TICK_US
 
 
-def process_facts(pid: int) -> ProcessFacts | None:
-    """State and CPU time, for a judgement on liveness."""
+def process_facts(pid: int, threads: bool = True) -> ProcessFacts | None:
+    """State and CPU time, for a judgement on liveness; `threads`: look whether one beside the main one is runnable."""
     fields = _stat(f"/proc/{pid}/stat")
     if fields is None:
         return None
     runnable = fields[0] == "R"
-    if not runnable:
+    if threads and not runnable:
         try:
-            threads = os.listdir(f"/proc/{pid}/task")
+            names = os.listdir(f"/proc/{pid}/task")
         except FileNotFoundError:
             return None
-        for thread in threads:
+        for thread in names:
             of_thread = _stat(f"/proc/{pid}/task/{thread}/stat")
             if of_thread is not None and of_thread[0] == "R":
                 runnable = True

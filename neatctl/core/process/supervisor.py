@@ -144,7 +144,7 @@ class Supervisor(Work):
         self._receive(now)
         if now >= self.testbed.deadline():
             for number in self.testbed.suspects(now):
-                facts = proc.process_facts(self._processes[number].pid)
+                facts = proc.process_facts(self._processes[number].pid, self.testbed.owes_beats(number))
                 if facts is not None:
                     self.testbed.examined(number, facts, now)
             self.testbed.expire(now)
@@ -173,6 +173,8 @@ class Supervisor(Work):
     # ---- from children ----
     def _receive(self, now: int) -> None:
         for _ in range(_CONTROL_BATCH):
+            if not int(self._control.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                return
             try:
                 identity, payload = self._control.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
