@@ -16,6 +16,7 @@ cdef int _ETIMEDOUT
 
 @cython.locals(board=Scoreboard, lost=cython.longlong)
 cpdef long long pipe(Tcb tcb) except? -1
+cpdef long long lost_edge(Tcb tcb, Scoreboard board) except -1
 @cython.locals(deviation=cython.longlong, rto=cython.longlong)
 cpdef measure(Tcb tcb, long long rtt_us)
 @cython.locals(news=cython.longlong, low=cython.longlong, memory=Memory, i=cython.longlong, start=cython.longlong, end=cython.longlong)

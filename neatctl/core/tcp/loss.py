@@ -48,9 +48,14 @@ def pipe(tcb: Tcb) -> int:
     if board is None or board.octets == 0:
         return tcb.snd_nxt - tcb.snd_una
     if tcb.recovery == _FAST:
-        lost = board.holes(max(tcb.snd_una, tcb.high_rxt), board.lost_edge(tcb.mss))
+        lost = board.holes(max(tcb.snd_una, tcb.high_rxt), lost_edge(tcb, board))
         return tcb.snd_max - tcb.snd_una - board.octets - lost
     return board.holes(tcb.snd_una, tcb.snd_nxt)
+
+
+def lost_edge(tcb: Tcb, board: Scoreboard) -> int:
+    """Holes below this number are lost."""
+    return max(board.lost_edge(tcb.mss), tcb.lost_below)
 
 
 def measure(tcb: Tcb, rtt_us: int) -> None:
@@ -155,7 +160,9 @@ def take_duplicate(tables: Tables, tcb: Tcb, now: int) -> None:
             lost = tcb.dup_acks >= _THRESHOLD and tcb.snd_una > tcb.recover
             tcb.inflation = min(tcb.dup_acks, 2) * tcb.mss
         else:
-            lost = tcb.dup_acks >= _THRESHOLD or board.lost_edge(tcb.mss) > tcb.snd_una
+            if 0 <= tcb.tail_end <= board.top():
+                tcb.lost_below = tcb.tail_end
+            lost = tcb.dup_acks >= _THRESHOLD or lost_edge(tcb, board) > tcb.snd_una
         if lost:
             tables.counters.fast_retransmits += 1
             tcb.recovery = _FAST
@@ -254,6 +261,7 @@ def _on_timeout(tables: Tables, tcb: Tcb, now: int) -> None:
         tcb.cc.on_timeout(tcb.snd_max - tcb.snd_una, tcb.mss, first, now)
         tcb.recovery = _LOSS
         tcb.recover = tcb.snd_max
+        tcb.lost_below = 0
         tcb.dup_acks = 0
         tcb.inflation = 0
         tcb.rtx_owed = False

@@ -11,6 +11,7 @@ cdef class Scoreboard:
     @cython.locals(edges=list)
     cpdef advance(self, long long snd_una)
     cpdef clear(self)
+    cpdef long long top(self) except -1
     @cython.locals(above=cython.longlong, i=cython.longlong, ranges=cython.longlong)
     cpdef long long lost_edge(self, long long mss) except -1
     @cython.locals(i=cython.longlong)

@@ -65,6 +65,10 @@ class Scoreboard:
         self._edges.clear()
         self.octets = 0
 
+    def top(self) -> int:
+        """The end of the highest range, or 0."""
+        return self.edge(len(self._edges) - 1) if self._edges else 0
+
     def lost_edge(self, mss: int) -> int:
         """Below this number holes are lost: three ranges, or more than two segments, were reported above. Or 0."""
         above = 0

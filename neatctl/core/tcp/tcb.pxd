@@ -32,7 +32,7 @@ cdef class Tcb(Flow):
     cdef public long long srtt_us, rttvar_us, rto_us, rtt_seq, rtt_us, backoff, unanswered
     cdef public Congestion cc
     cdef public Scoreboard scoreboard
-    cdef public long long dup_acks, inflation, recovery, recover, high_rxt, sent_us
+    cdef public long long dup_acks, inflation, recovery, recover, high_rxt, lost_below, sent_us
     cdef public long long rtx_us, tail_us, tail_end, ack_us, linger_us, challenge_us, dups_owed
     cdef public int error, soft_error
     cdef public bint fin_queued, nodelay, ts_ok, sack_ok, scale_ok, cwnd_limited, persist

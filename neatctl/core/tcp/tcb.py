@@ -126,6 +126,8 @@ class Tcb(Flow):
         """Recovery ends when this number is acknowledged (RFC 6582)."""
         self.high_rxt = 0
         """HighRxt of RFC 6675: what is below was sent again in this recovery."""
+        self.lost_below = 0
+        """Holes below this number are lost, whatever is reported above them: a later tail probe arrived."""
         self.scoreboard: Scoreboard | None = None
         self.sent_us = 0
         """When data was last sent."""

@@ -1,7 +1,7 @@
 import cython
 
 from neatctl.core.tcp.congestion cimport Congestion
-from neatctl.core.tcp.loss cimport pipe, schedule_tail_probe
+from neatctl.core.tcp.loss cimport lost_edge, pipe, schedule_tail_probe
 from neatctl.core.tcp.scoreboard cimport Scoreboard
 from neatctl.core.tcp.segment_out cimport put_reset, put_segment, put_syn
 from neatctl.core.tcp.tables cimport Tables

@@ -9,7 +9,7 @@ queue leaves the connection touched. Builds nothing itself (segment_out.py).
 
 from __future__ import annotations
 
-from neatctl.core.tcp.loss import pipe, schedule_tail_probe
+from neatctl.core.tcp.loss import lost_edge, pipe, schedule_tail_probe
 from neatctl.core.tcp.segment_out import put_reset, put_segment, put_syn
 from neatctl.core.tcp.states import CLOSED, ESTABLISHED, TIME_WAIT
 from neatctl.core.tcp.tables import Tables
@@ -120,7 +120,7 @@ def _send_again(tables: Tables, tcb: Tcb, now: int) -> int:
         sent = 1
     if board is None or tcb.recovery != _FAST:
         return sent
-    edge = board.lost_edge(mss)
+    edge = lost_edge(tcb, board)
     while pipe(tcb) + mss <= tcb.cc.cwnd:
         seq = board.next_hole(max(tcb.high_rxt, tcb.snd_una))
         if seq >= edge:
