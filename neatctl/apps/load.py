@@ -1,8 +1,9 @@
 """A small load of persistent HTTP connections over the kernel's sockets, for the clients' side of a testbed.
 
-Each connection asks again as soon as it was answered. Every answer is checked: status, length and
-octets. What goes wrong is counted by class and by connection, with its time; an orderly close by the
-server (its limit of requests per connection) is no error. Plain Python and epoll; not a benchmark tool.
+Each connection asks again as soon as it was answered, or so much later that all together keep to a
+rate. Every answer is checked: status, length and octets. What goes wrong is counted by class and by
+connection, with its time; an orderly close by the server (its limit of requests per connection) is no
+error. Plain Python and epoll; not a benchmark tool.
 Run by `neatctl exec -- python -m neatctl.apps.load`; knows nothing of the stack.
 """
 
@@ -15,6 +16,7 @@ import select
 import socket
 import sys
 import time
+from collections import deque
 from urllib.parse import urlsplit
 
 CLASSES = ("reset", "refused", "timeout", "unreachable", "closed", "status", "content")
@@ -40,15 +42,17 @@ class Connection:
 
 
 class Load:
-    """So many connections that ask for one path."""
+    """So many connections that ask for one path, at most `rate` times a second in all (0: as often as they can)."""
 
-    def __init__(self, address: tuple[str, int], path: str, connections: int) -> None:
+    def __init__(self, address: tuple[str, int], path: str, connections: int, rate: float = 0.0) -> None:
         self._address = address
         self._request = f"GET {path} HTTP/1.1\r\nHost: {address[0]}\r\n\r\n".encode()
         self._epoll = select.epoll()
         self._by_fd: dict[int, Connection] = {}
         self._body: bytes | None = None
         self._usual = b""
+        self._pause_s = connections / rate if rate else 0.0
+        self._waiting: deque[tuple[float, Connection, socket.socket]] = deque()
         self.connections = [Connection() for _ in range(connections)]
         self.requests = 0
         self.opened = 0
@@ -63,10 +67,11 @@ class Load:
             self._open(connection)
         look_at = self.begun
         while (now := time.monotonic()) < end:
-            for fd, events in self._epoll.poll(0.01):
+            for fd, events in self._epoll.poll(self._pause_until(now)):
                 ready = self._by_fd.get(fd)
                 if ready is not None:
                     self._ready(ready, events)
+            self._ask_who_waited()
             if now >= look_at:
                 look_at = now + 0.02
                 self._look_after(now)
@@ -186,7 +191,23 @@ class Load:
         self.requests += 1
         connection.requests += 1
         connection.answered = True
-        self._ask(connection)
+        if self._pause_s:
+            assert connection.sock is not None
+            # All pauses are equal, so the queue is in order.
+            self._waiting.append((time.monotonic() + self._pause_s, connection, connection.sock))
+        else:
+            self._ask(connection)
+
+    def _pause_until(self, now: float) -> float:
+        """How long to wait for answers."""
+        return min(max(self._waiting[0][0] - now, 0.0), 0.01) if self._waiting else 0.01
+
+    def _ask_who_waited(self) -> None:
+        now = time.monotonic()
+        while self._waiting and self._waiting[0][0] <= now:
+            _, connection, sock = self._waiting.popleft()
+            if connection.sock is sock:
+                self._ask(connection)
 
     # ---- what goes wrong ----
     def _failed(self, connection: Connection, code: int) -> None:
@@ -225,11 +246,12 @@ def main() -> int:
     parser.add_argument("url", help="for example http://10.77.0.2/20b")
     parser.add_argument("--connections", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rate", type=float, default=0.0, help="requests/s of all at most; default: no limit")
     options = parser.parse_args()
     url = urlsplit(options.url)
     if url.scheme != "http" or not url.hostname:
         parser.error(f"not an http URL: {options.url}")
-    load = Load((url.hostname, url.port or 80), url.path or "/", options.connections)
+    load = Load((url.hostname, url.port or 80), url.path or "/", options.connections, options.rate)
     load.run(options.seconds)
     print(json.dumps(load.report()))
     return 1 if load.errors["status"] or load.errors["content"] or not load.requests else 0

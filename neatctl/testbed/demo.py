@@ -27,6 +27,8 @@ from neatctl.testbed.settings import Settings
 NAME = "demo"
 REPLICAS = 4
 VICTIM = 2
+RATE = 20_000
+"""Requests/s: so that no connection comes to the web server's limit of 1,000 requests and is closed in order."""
 _NEATCTL = [sys.executable, "-m", "neatctl"]
 _BARS = " ▁▂▃▄▅▆▇█"
 STEPS = ("crashed", "detected", "restarted", "announced", "queue_opened", "serving")
@@ -93,9 +95,10 @@ def _fetch(address: str, path: str, say: bool) -> bool:
 
 
 def _break_under_load(run: RunDirectory, address: str, seconds: float, connections: int, up_s: float) -> Observed:
-    note(f"3. load: {connections} persistent connections for {seconds:.0f} s")
+    note(f"3. load: {connections} persistent connections, at most {RATE:,} requests/s, for {seconds:.0f} s")
     module = ["-m", "neatctl.apps.load", f"http://{address}/20b"]
-    argv = _client(sys.executable, *module, "--connections", str(connections), "--seconds", str(seconds))
+    how = ["--connections", str(connections), "--seconds", str(seconds), "--rate", str(RATE)]
+    argv = _client(sys.executable, *module, *how)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as load:
         begun = time.monotonic()
         time.sleep(seconds * 0.4)
@@ -104,9 +107,10 @@ def _break_under_load(run: RunDirectory, address: str, seconds: float, connectio
         note(f"4. inject-fault tcp {VICTIM}: kill -9 while it serves")
         killed_at_s = time.monotonic() - begun
         client.ask(run, "inject", 20_000, component="tcp", index=VICTIM, kind="kill", wait=True)
+        time.sleep(max(begun + seconds - 0.3 - time.monotonic(), 0))
+        after = _status(run)
         output, _ = load.communicate(timeout=seconds + 30)
     events = [event for event in _events(run) if event.serial > last]
-    after = _status(run)
     fetched = _fetch(address, "/20b", say=False)
     return Observed(up_s, before, after, events, json.loads(output), killed_at_s, fetched)
 
@@ -140,17 +144,18 @@ def _show(seen: Observed) -> bool:
         now = after.get(row.index)
         rows.append(
             [
-                f"replica {row.index}",
+                row.index,
                 "killed" if victim else "untouched",
                 row.connections,
                 lost if victim else 0 if not others else None,
-                f"{now.generation if now else 0} (was {row.generation})" if victim else row.generation,
                 now.connections if now else None,
+                f"{row.generation} -> {now.generation if now else 0}" if victim else row.generation,
                 now.state if now else "gone",
             ]
         )
-    columns = ("", "", "connections before", "lost", "incarnation", "connections after", "state")
-    screens.show_table("Who lost what", columns, rows, (2, 3, 4, 5))
+    columns = ("replica", "", "connections", "lost", "now", "incarnation", "state")
+    title = f"Who lost what: {load['connections']} connections, replica {VICTIM} killed under load"
+    screens.show_table(title, columns, rows, (0, 2, 3, 4, 5))
     screens.show_table(
         f"How fast replica {VICTIM} came back",
         ("step", "ms after the kill"),

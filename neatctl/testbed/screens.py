@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,8 +22,9 @@ _COLOURS = {
     "ready": "green",
     "yes": "green",
     "held": "green",
+    "killed": "red",
+    "untouched": "green",
     "draining": "yellow",
-    "announced": "yellow",
     "starting": "yellow",
     "degraded": "yellow",
     "slower": "yellow",
@@ -31,10 +32,8 @@ _COLOURS = {
     "vacant": "red",
     "no": "red",
 }
-COLUMNS = (
-    "component", "index", "pid", "state", "generation", "connections", "packets in", "packets out", "CPU %", "restarts",
-    "memory MiB",
-)  # fmt: skip
+COLUMNS = ("component", "#", "pid", "state", "gen", "conns", "in", "out", "CPU %", "restarts", "MiB")
+"""In and out: packets since the start of the process. As a terminal of 80 columns has room for."""
 
 
 def note(text: str) -> None:
@@ -47,15 +46,16 @@ def is_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def table(title: str, columns: Sequence[str], rows: Rows, numeric: Sequence[int] = ()) -> RenderableType:
+def table(columns: Sequence[str], rows: Rows, numeric: Sequence[int] = ()) -> RenderableType:
     """A rich table; columns of the indices in `numeric` stand to the right."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for i, column in enumerate(columns):
-        made.add_column(column, justify="right" if i in numeric else "left", no_wrap=True)
+        made.add_column(column, justify="right" if i in numeric else "left", overflow="fold")
+    made.padding = (0, 2, 0, 0) if len(columns) < 8 else (0, 1, 0, 0)
     for row in rows:
         made.add_row(*(Text(_shown(cell), style=_COLOURS.get(str(cell), "")) for cell in row))
     return made
@@ -66,7 +66,10 @@ def show_table(title: str, columns: Sequence[str], rows: Rows, numeric: Sequence
     if is_terminal():
         from rich.console import Console
 
-        Console().print(table(title, columns, rows, numeric))
+        console = Console()
+        console.print(title, style="bold", highlight=False, soft_wrap=True)
+        console.print(table(columns, rows, numeric))
+        console.print()
         return
     if title:
         print(f"# {title}")
@@ -103,7 +106,7 @@ def status_cells(status: Status) -> list[list[object]]:
         [
             row.component,
             row.index,
-            row.pid or None,
+            str(row.pid) if row.pid else None,
             row.state,
             row.generation or None,
             row.connections,
@@ -124,6 +127,10 @@ def show_status(status: Status) -> None:
     show_table(status_title(status), COLUMNS, status_cells(status), NUMERIC)
 
 
-def status_table(status: Status) -> Any:
+def status_table(status: Status) -> RenderableType:
     """For a live display."""
-    return table(status_title(status), COLUMNS, status_cells(status), NUMERIC)
+    from rich.console import Group
+    from rich.text import Text
+
+    title = Text(status_title(status), style="bold")
+    return Group(title, table(COLUMNS, status_cells(status), NUMERIC))

@@ -67,6 +67,14 @@ def test_right_answers_are_counted_and_nothing_breaks() -> None:
     assert load.report()["unbroken_connections"] == 4
 
 
+def test_a_rate_is_not_exceeded() -> None:
+    with server(lambda connection, _: keep_answering(connection, answer())) as address:
+        load = Load(address, "/20b", 4, rate=100)
+        load.run(0.5)
+    assert 10 < load.requests <= 54
+    assert sum(load.errors.values()) == 0
+
+
 def test_an_orderly_close_by_the_server_is_no_error() -> None:
     def serve(connection: socket.socket, _: int) -> None:
         connection.recv(4096)
