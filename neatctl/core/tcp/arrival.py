@@ -235,6 +235,7 @@ def _take_text(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> None:
         _keep(tables, tcb, segment, seq, at, octets)
         return
     tcb.rcv_nxt += octets
+    tcb.dups_owed = 0
     tables.counters.octets_in += octets
     tell_data(tables, tcb, segment.memory, at, octets)
     tcb.unacked += octets

@@ -15,7 +15,7 @@ cpdef tell_piece(Tables tables, Tcb tcb, bytes piece, long long start)
 cpdef tell_room(Tables tables, Tcb tcb)
 @cython.locals(app=Application, held=list)
 cpdef bint tell(Tables tables, Tcb tcb) except -1
-@cython.locals(waiting=list, events=Producer, done=cython.longlong, count=cython.longlong, tcb=Tcb, held=cython.longlong)
+@cython.locals(waiting=list, events=Producer, done=cython.longlong, count=cython.longlong, tcb=Tcb)
 cpdef tell_waiting(Tables tables, Application app)
 @cython.locals(listener=Listener, value=cython.longlong, at=cython.longlong, memory=Memory, key=bytes)
 cdef bint _tell_accepted(Tables tables, Tcb tcb, Application app) except -1

@@ -108,13 +108,10 @@ def tell_waiting(tables: Tables, app: Application) -> None:
     while done < count:
         tcb: Tcb = waiting[done]
         tcb.waiting = False
-        held = tcb.held_octets
         if not tell(tables, tcb):
             tcb.waiting = True
             del waiting[count:]
             break
-        if held:
-            tables.touch(tcb)
         done += 1
     del waiting[:done]
 

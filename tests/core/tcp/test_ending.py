@@ -211,7 +211,9 @@ def test_must_12_an_application_that_is_gone_resets_its_connections_and_drops_it
     assert stranger.sent() == ["RA 0 1"]
     host.tcp.attach(APP, host.app_producer)
     host.tcp.listen(LISTENER, APP, "", 80, 5)
-    Peer(host, port=6).open()
+    again = Peer(host, port=6).open()
+    again.write(b"served")
+    assert again.sent() == ["PA 1 1 6"]
 
 
 @pytest.mark.parametrize("flags", ["S", "A", "FA", "PA", "SA", "F", ""])

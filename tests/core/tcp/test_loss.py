@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import EHOSTUNREACH, ETIMEDOUT
 
-from neatctl.core.channel.records import RESET, SHUT, THEN_CLOSE
+from neatctl.core.channel.records import NODELAY, OPTION, RESET, SHUT, THEN_CLOSE
 from neatctl.core.tcp.loss import MIN_RTO_US
 from tests.core.tcp.host import MS, Host, Peer
 
@@ -84,6 +84,28 @@ def test_rfc6298_the_timeout_follows_the_round_trip() -> None:
         peer.after(300 * MS)
         peer.send("A", 1, 2 + i)
     assert 300 * MS <= peer.tcb.rto_us < 330 * MS
+
+
+def test_the_first_segment_in_flight_is_the_one_that_is_timed() -> None:
+    peer = Peer(Host()).open(then_ack=False)
+    peer.host.pass_time(100 * MS)
+    peer.acknowledge()
+    peer.host.say(OPTION, peer.id, NODELAY, 1)
+    peer.write(b"a")
+    peer.after(90 * MS)
+    peer.write(b"b")
+    peer.after(10 * MS)
+    peer.send("A", 1, 3)
+    assert peer.tcb.srtt_us == 100 * MS
+
+
+def test_back_off_ends_with_progress() -> None:
+    peer = Peer(Host()).open()
+    peer.write(b"a")
+    assert len(peer.after(700 * MS)) == 3
+    peer.send("A", 1, 2)
+    peer.write(b"b")
+    assert peer.after(210 * MS) == ["PA 2 1 1"] * 2
 
 
 def test_must_18_karn_a_retransmitted_segment_measures_nothing() -> None:

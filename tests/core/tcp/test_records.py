@@ -160,6 +160,22 @@ def test_what_a_full_channel_delays_keeps_its_order() -> None:
     assert (told[-1].value, {one.id for one in told}) == (ECONNRESET, {told[0].id})
 
 
+def test_what_closes_a_gap_waits_behind_what_a_full_channel_delays() -> None:
+    host = Host(app_octets=1024)
+    peer = Peer(host).open()
+    peer.send("A", 1, 1, b"a" * 450)
+    peer.send("A", 451, 1, b"b" * 450)
+    peer.send("A", 902, 1, b"d")
+    host.app_producer.flush()
+    assert host.app.receive() is not None
+    host.app.flush()
+    peer.send("A", 901, 1, b"c")
+    got = b""
+    for _ in range(5):
+        got += peer.read()
+    assert got == b"b" * 450 + b"cd"
+
+
 def test_a_full_channel_asks_for_a_doorbell() -> None:
     host = Host(app_octets=1024)
     peer = Peer(host).open()

@@ -180,6 +180,7 @@ def test_must_36_shld_29_shld_30_a_closed_window_is_probed_with_back_off() -> No
     peer.send("A", 1, 1, window=500)
     assert peer.sent() == ["PA 1 1 100"]
     assert peer.host.tcp.counters.window_probes == 5
+    assert peer.after(210 * MS) == ["PA 1 1 100"]
 
 
 def test_a_probe_that_is_taken_is_not_sent_again() -> None:
