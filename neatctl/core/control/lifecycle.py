@@ -56,6 +56,7 @@ class Lifecycle:
         self._started = now
         self._actions: list[Action] = []
         self._numbers = 0
+        self._generations: dict[tuple[str, int], int] = {}
         self._standby_policy = RestartPolicy()
         self._spawn_at = now
         self._watch = Watch(now)
@@ -139,7 +140,7 @@ class Lifecycle:
         if place.component == "driver":
             self._do(HandDevice(child.number))
         self._do(Tell(child.number, Assign(place.component, place.index, place.generation, self._configure(place))))
-        self._happened("started" if place.generation == 1 else "restarted", place, now)
+        self._happened("started" if place.failed_at < 0 else "restarted", place, now)
 
     def _keep_standbys(self, now: int) -> None:
         spare = sum(child.state in {c.SPAWNED, c.STANDBY} for child in self.children.values())
@@ -231,7 +232,7 @@ class Lifecycle:
             self._actions += self.queues.drop_all()
         place.state = c.VACANT
         if was == c.LEAVING:
-            del self.places[place.component, place.index]
+            self._remove_place(place)
             self._happened("collected", place, now, pid=child.pid if child else 0)
             return
         self._tell_all(now)
@@ -244,7 +245,7 @@ class Lifecycle:
         place.restarts += 1
         place.fault_at = -1
         if place.drain is not None:
-            del self.places[place.component, place.index]
+            self._remove_place(place)
             self._happened("collected", place, now)
             return
         if not self.ready and was == c.STARTING and how.startswith("exit"):
@@ -269,7 +270,14 @@ class Lifecycle:
 
     # ---- small things ----
     def _add_place(self, component: str, index: int) -> None:
-        self.places[component, index] = Place(component, index, SPECIFICATIONS[component])
+        place = Place(component, index, SPECIFICATIONS[component])
+        place.generation = self._generations.get((component, index), 0)
+        self.places[component, index] = place
+
+    def _remove_place(self, place: Place) -> None:
+        """A later place of this name goes on counting, so that no two incarnations are ever the same."""
+        self._generations[place.component, place.index] = place.generation
+        del self.places[place.component, place.index]
 
     def _do(self, action: Action) -> None:
         self._actions.append(action)

@@ -188,6 +188,8 @@ class Links(Message, frozen=True):
     """The links that you shall have; a link that is not listed any more is dead: its connections are reset."""
 
     links: list[Link]
+    channel: str = "ring"
+    """The kind of all these channels, as core/channel/endpoint.py names it."""
 
 
 class Listening(Message, frozen=True):

@@ -55,7 +55,7 @@ class Testbed(Lifecycle):
         child = self.children[number]
         child.pid = pid
         if child.place is not None:
-            self._happened("started" if child.place.generation == 1 else "restarted", child.place, now)
+            self._happened("started" if child.place.failed_at < 0 else "restarted", child.place, now)
 
     def announced(self, number: int, message: Announce, now: int) -> None:
         """A child said that it is imported (standby), or that it is what it was assigned to be."""
@@ -218,7 +218,7 @@ class Testbed(Lifecycle):
             if place.state == c.SERVING:
                 place.state = c.DRAINING
             elif place.state in {c.VACANT, c.BACKING_OFF}:
-                del self.places["replica", index]
+                self._remove_place(place)
                 self._happened("collected", place, now)
         self._tell_all(now)
         self._settle(now)

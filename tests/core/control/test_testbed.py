@@ -245,6 +245,18 @@ def test_scaling_down_drains_and_lets_go_at_zero_connections(world: World) -> No
     assert "crashed" not in world.names()
 
 
+def test_a_replica_that_comes_back_by_scaling_is_a_new_incarnation(world: World) -> None:
+    world.testbed.scale(2, world.now)
+    world._carry_out()
+    world.run(1000)
+    assert world.testbed.place("replica", 3) is None
+    world.testbed.scale(3, world.now)
+    world._carry_out()
+    world.run(300)
+    assert world.testbed.place("replica", 3).generation == 2  # type: ignore[union-attr]
+    assert world.names("replica", 3)[-4:] == ["started", "announced", "queue_opened", "serving"]
+
+
 def test_scaling_up_cancels_a_drain(world: World) -> None:
     for index in (2, 3):
         world.process("replica", index).connections = 1
