@@ -97,7 +97,6 @@ class Place:
     """When the last incarnation failed, until its successor serves; -1 else."""
     fault_at: int = -1
     """When a fault was injected into the current incarnation, or -1."""
-    listeners_ready: bool = False
     drain: Drain | None = None
     snapshot: bytes = b""
     counters: dict[str, int] = field(default_factory=dict)

@@ -131,7 +131,6 @@ class Lifecycle:
         place.child, child.place = child, place
         place.state = child.state = c.STARTING
         place.fault_at = -1
-        place.listeners_ready = False
         place.counters, place.gauges = {}, {}
         child.start_by = now + ASSIGN_LIMIT_US
         if not place.spec.from_standby:

@@ -95,7 +95,6 @@ class Testbed(Lifecycle):
         """The SYSCALL server has re-created the listeners in an incarnation of a replica."""
         place = self.places.get(("replica", message.replica))
         if place is not None and place.generation == message.generation and place.state == c.ANNOUNCED:
-            place.listeners_ready = True
             self._open(place, now)
             self._settle(now)
 

@@ -56,6 +56,7 @@ def test_a_killed_replica_is_replaced_by_the_standby_and_nobody_else_is_touched(
     new = world.process("replica", 2)
     assert new.role is not None
     assert new.role.generation == 2
+    assert world.testbed.place("replica", 2).restarts == 1  # type: ignore[union-attr]
     assert others == {place: world.process(*place).number for place in others}
     story = [event for event in world.events if (event.component, event.index, event.generation) == ("replica", 2, 2)]
     assert [event.event for event in story] == ["restarted", "announced", "queue_opened", "serving"]
@@ -281,6 +282,25 @@ def test_a_draining_replica_that_dies_is_not_replaced(world: World) -> None:
     assert world.testbed.place("replica", 3) is None
 
 
+def test_a_replica_that_backs_off_goes_at_once_when_it_is_not_wanted(world: World) -> None:
+    for _ in range(6):
+        world.kill("replica", 3)
+        world.run(150)
+    world.testbed.scale(2, world.now)
+    world._carry_out()
+    assert world.testbed.place("replica", 3) is None
+    world.run(2000)
+    assert world.queues() == {1: "open", 2: "open"}
+
+
+def test_a_beat_of_another_incarnation_is_nobodys(world: World) -> None:
+    place = world.testbed.place("replica", 1)
+    assert place is not None
+    assert place.child is not None
+    world.testbed.beaten(place.child.number, m.Beat("replica", 1, 7, 1, {"ip_sent": 9}, {}), world.now)
+    assert "ip_sent" not in place.counters
+
+
 def test_a_corrupt_queue_restarts_who_is_accused(world: World) -> None:
     world.testbed.peer_faulted(m.PeerFaulted("driver", 0, 1, "replica", 2, 1, "length"), world.now)
     world._carry_out()
@@ -297,8 +317,9 @@ def test_an_incarnation_that_accuses_too_often_is_restarted_itself(world: World)
         world.testbed.peer_faulted(accusation, world.now)
         world._carry_out()
         world.run(200)
-    assert world.testbed.place("driver", 0).generation == 2  # type: ignore[union-attr]
-    assert world.testbed.place("replica", 1).generation == 2  # type: ignore[union-attr]
+    generations = {place.name: place.generation for place in world.testbed.places.values()}
+    assert generations["driver"] == 2
+    assert [generations[f"replica {index}"] for index in (1, 2, 3)] == [2, 2, 2], "three were believed"
 
 
 def test_a_component_that_cannot_start_breaks_the_start_instead_of_looping() -> None:
