@@ -39,6 +39,134 @@ class Flow(Timed):
 class Tcb(Flow):
     """One connection."""
 
+    path: Path
+    ports: int
+    """The first word of our header: our port, the peer's."""
+    app: Application
+    listener: Listener | None
+    """Who this connection came from, if passively opened."""
+    id: int
+    """Its number towards the application, 0 before there is one."""
+
+    iss: int
+    snd_una: int
+    snd_nxt: int
+    """The next to be sent; falls back to SND.UNA after a retransmission timeout."""
+    snd_max: int
+    """After the highest that was ever sent."""
+    snd_wnd: int
+    snd_wl1: int
+    snd_wl2: int
+    max_wnd: int
+    """The largest window that the peer offered (section 3.8.6.2.1)."""
+    snd_scale: int
+    mss: int
+    """Eff.snd.MSS: payload octets of a full segment, options taken off."""
+    buffer: SendBuffer
+    buffer_seq: int
+    """The sequence number of the first octet in `buffer`."""
+    fin_queued: bool
+    fin_seq: int
+    """The sequence number of our FIN, once sent."""
+    small_end: int
+    """The end of the last segment sent that was not full (Minshall's form of Nagle's algorithm)."""
+    nodelay: bool
+    room: int
+    """How many octets the application may still give."""
+    room_owed: int
+    """Octets acknowledged for which the application did not get new room yet."""
+
+    irs: int
+    rcv_nxt: int
+    rcv_adv: int
+    """The right edge of the receive window as last advertised; RCV.WND is rcv_adv - rcv_nxt."""
+    rcv_scale: int
+    unread: int
+    """Octets that the application was given and did not report as consumed."""
+    unacked: int
+    """Octets received since the last ACK was sent."""
+    last_ack: int
+    """Last.ACK.sent (RFC 7323)."""
+    reassembly: Reassembly | None
+    peer_fin: int
+    """The sequence number of the peer's FIN, when it is known and not in order yet."""
+    held: list[bytes] | None
+    """In-order octets for which the application's channel has no room."""
+    held_octets: int
+
+    ts_ok: bool
+    ts_recent: int
+    ts_recent_us: int
+    sack_ok: bool
+    scale_ok: bool
+
+    srtt_us: int
+    rttvar_us: int
+    rto_us: int
+    rtt_seq: int
+    """The acknowledgment of this number ends the measurement begun at `rtt_us`; -1 for none (Karn)."""
+    rtt_us: int
+    backoff: int
+    """How often the timeout was doubled since the last progress."""
+    unanswered: int
+    """Timeouts since the peer was last heard from in answer to them."""
+    cc: Congestion
+    cwnd_limited: bool
+    dup_acks: int
+    inflation: int
+    """What duplicate ACKs add to cwnd without SACK: segments that have left the network."""
+    recovery: int
+    recover: int
+    """Recovery ends when this number is acknowledged (RFC 6582)."""
+    high_rxt: int
+    """HighRxt of RFC 6675: what is below was sent again in this recovery."""
+    lost_below: int
+    """Holes below this number are lost, whatever is reported above them: a later tail probe arrived."""
+    scoreboard: Scoreboard | None
+    sent_us: int
+    """When data was last sent."""
+
+    rtx_us: int
+    """When the retransmission timer, or the persist timer, runs out."""
+    persist: bool
+    """The peer's window is closed: `rtx_us` is for a probe."""
+    tail_us: int
+    """When a probe of the last segments in flight goes out, well before the retransmission timeout (RFC 8985)."""
+    tail_end: int
+    """TLP.end_seq: SND.MAX after such a probe that is not settled yet, or -1."""
+    tail_again: bool
+    """TLP.is_retrans: that probe repeated what had been sent."""
+    ack_us: int
+    """When a delayed ACK must go."""
+    linger_us: int
+    """When a connection that nobody owns any more is forgotten in FIN-WAIT-2."""
+    challenge_us: int
+    """No challenge ACK before this time."""
+
+    dirty: bool
+    """In the list of connections that may have something to send."""
+    syn_owed: bool
+    ack_now: bool
+    dups_owed: int
+    """Duplicate ACKs owed to a peer without SACK, one for each segment out of order."""
+    rtx_owed: bool
+    """The segment at SND.UNA is to be sent again."""
+    probe_owed: bool
+    tail_owed: bool
+    reset_owed: bool
+    """The connection is over but for our RST."""
+
+    orphan: bool
+    """The application closed it: nothing is told any more."""
+    waiting: bool
+    """In its application's list of those with something to tell."""
+    owes_accepted: bool
+    owes_end: bool
+    error: int
+    """An errno that the application is owed."""
+    soft_error: int
+    """An errno that ICMP hinted at: told if the connection times out (RFC 9293 section 3.9.2.2)."""
+
     def __init__(self, key: bytes, path: Path, app: Application, pool: BufferPool) -> None:
         self.due_us = _NEVER
         self.tick = -1
@@ -47,131 +175,31 @@ class Tcb(Flow):
         self.state = _CLOSED
         self.path = path
         self.ports = key[10] << 24 | key[11] << 16 | key[8] << 8 | key[9]
-        """The first word of our header: our port, the peer's."""
         self.app = app
-        self.listener: Listener | None = None
-        """Who this connection came from, if passively opened."""
-        self.id = 0
-        """Its number towards the application, 0 before there is one."""
-
-        self.iss = 0
-        self.snd_una = 0
-        self.snd_nxt = 0
-        """The next to be sent; falls back to SND.UNA after a retransmission timeout."""
-        self.snd_max = 0
-        """After the highest that was ever sent."""
-        self.snd_wnd = 0
-        self.snd_wl1 = 0
-        self.snd_wl2 = 0
-        self.max_wnd = 0
-        """The largest window that the peer offered (section 3.8.6.2.1)."""
-        self.snd_scale = 0
-        self.mss = 0
-        """Eff.snd.MSS: payload octets of a full segment, options taken off."""
+        self.listener = None
         self.buffer = SendBuffer(pool)
-        self.buffer_seq = 0
-        """The sequence number of the first octet in `buffer`."""
-        self.fin_queued = False
         self.fin_seq = -1
-        """The sequence number of our FIN, once sent."""
-        self.small_end = 0
-        """The end of the last segment sent that was not full (Minshall's form of Nagle's algorithm)."""
-        self.nodelay = False
-        self.room = 0
-        """How many octets the application may still give."""
-        self.room_owed = 0
-        """Octets acknowledged for which the application did not get new room yet."""
-
-        self.irs = 0
-        self.rcv_nxt = 0
-        self.rcv_adv = 0
-        """The right edge of the receive window as last advertised; RCV.WND is rcv_adv - rcv_nxt."""
-        self.rcv_scale = 0
-        self.unread = 0
-        """Octets that the application was given and did not report as consumed."""
-        self.unacked = 0
-        """Octets received since the last ACK was sent."""
-        self.last_ack = 0
-        """Last.ACK.sent (RFC 7323)."""
-        self.reassembly: Reassembly | None = None
+        self.reassembly = None
         self.peer_fin = -1
-        """The sequence number of the peer's FIN, when it is known and not in order yet."""
-        self.held: list[bytes] | None = None
-        """In-order octets for which the application's channel has no room."""
-        self.held_octets = 0
-
-        self.ts_ok = False
-        self.ts_recent = 0
-        self.ts_recent_us = 0
-        self.sack_ok = False
-        self.scale_ok = False
-
-        self.srtt_us = 0
-        self.rttvar_us = 0
+        self.held = None
         self.rto_us = _INITIAL_RTO_US
         self.rtt_seq = -1
-        """The acknowledgment of this number ends the measurement begun at `rtt_us`; -1 for none (Karn)."""
-        self.rtt_us = 0
-        self.backoff = 0
-        """How often the timeout was doubled since the last progress."""
-        self.unanswered = 0
-        """Timeouts since the peer was last heard from in answer to them."""
-        self.cc: Congestion = NewReno(0)
-        self.cwnd_limited = False
-        self.dup_acks = 0
-        self.inflation = 0
-        """What duplicate ACKs add to cwnd without SACK: segments that have left the network."""
+        self.cc = NewReno(0)
         self.recovery = OPEN
-        self.recover = 0
-        """Recovery ends when this number is acknowledged (RFC 6582)."""
-        self.high_rxt = 0
-        """HighRxt of RFC 6675: what is below was sent again in this recovery."""
-        self.lost_below = 0
-        """Holes below this number are lost, whatever is reported above them: a later tail probe arrived."""
-        self.scoreboard: Scoreboard | None = None
-        self.sent_us = 0
-        """When data was last sent."""
-
-        self.rtx_us = _NEVER
-        """When the retransmission timer, or the persist timer, runs out."""
-        self.persist = False
-        """The peer's window is closed: `rtx_us` is for a probe."""
-        self.tail_us = _NEVER
-        """When a probe of the last segments in flight goes out, well before the retransmission timeout (RFC 8985)."""
+        self.scoreboard = None
         self.tail_end = -1
-        """TLP.end_seq: SND.MAX after such a probe that is not settled yet, or -1."""
-        self.tail_again = False
-        """TLP.is_retrans: that probe repeated what had been sent."""
-        self.ack_us = _NEVER
-        """When a delayed ACK must go."""
-        self.linger_us = _NEVER
-        """When a connection that nobody owns any more is forgotten in FIN-WAIT-2."""
-        self.challenge_us = 0
-        """No challenge ACK before this time."""
-
-        self.dirty = False
-        """In the list of connections that may have something to send."""
-        self.syn_owed = False
-        self.ack_now = False
-        self.dups_owed = 0
-        """Duplicate ACKs owed to a peer without SACK, one for each segment out of order."""
-        self.rtx_owed = False
-        """The segment at SND.UNA is to be sent again."""
-        self.probe_owed = False
-        self.tail_owed = False
-        self.reset_owed = False
-        """The connection is over but for our RST."""
-
-        self.orphan = False
-        """The application closed it: nothing is told any more."""
-        self.waiting = False
-        """In its application's list of those with something to tell."""
-        self.owes_accepted = False
-        self.owes_end = False
-        self.error = 0
-        """An errno that the application is owed."""
-        self.soft_error = 0
-        """An errno that ICMP hinted at: told if the connection times out (RFC 9293 section 3.9.2.2)."""
+        self.rtx_us = self.tail_us = self.ack_us = self.linger_us = _NEVER
+        self.id = self.iss = self.snd_una = self.snd_nxt = self.snd_max = self.snd_wnd = self.snd_wl1 = 0
+        self.snd_wl2 = self.max_wnd = self.snd_scale = self.mss = self.buffer_seq = self.small_end = 0
+        self.room = self.room_owed = self.irs = self.rcv_nxt = self.rcv_adv = self.rcv_scale = self.unread = 0
+        self.unacked = self.last_ack = self.held_octets = self.ts_recent = self.ts_recent_us = self.srtt_us = 0
+        self.rttvar_us = self.rtt_us = self.backoff = self.unanswered = self.dup_acks = self.inflation = 0
+        self.recover = self.high_rxt = self.lost_below = self.sent_us = self.challenge_us = self.dups_owed = 0
+        self.error = self.soft_error = 0
+        self.fin_queued = self.nodelay = self.ts_ok = self.sack_ok = self.scale_ok = self.cwnd_limited = False
+        self.persist = self.tail_again = self.dirty = self.syn_owed = self.ack_now = self.rtx_owed = False
+        self.probe_owed = self.tail_owed = self.reset_owed = self.orphan = self.waiting = False
+        self.owes_accepted = self.owes_end = False
 
     def on(self, event: int) -> None:
         """Move to the state that follows; ValueError if the table has none."""
