@@ -109,7 +109,10 @@ class Testbed(Lifecycle):
         accused = self.places.get((message.peer, message.peer_index))
         if accuser is None or accuser.generation != message.generation:
             return
-        if accused is None or accused.generation != message.peer_generation or accused.child is None:
+        if accused is None:
+            self._note("peer_faulted", now, f"{message.peer} {message.peer_index}: {message.reason}, by {accuser.name}")
+            return
+        if accused.generation != message.peer_generation or accused.child is None:
             return
         self._happened("peer_faulted", accused, now, f"{message.reason}, found by {accuser.name}")
         whose = (accuser.component, accuser.index, accuser.generation)
