@@ -57,8 +57,9 @@ def up(settings: Settings, detached: bool, as_json: bool) -> int:
         else:
             launch.hold(settings, report)
     except (launch.Failed, AlreadyRunning, PermissionError) as error:
-        for event in events if detached else []:
-            note(story(event))
+        for event in events:
+            if detached and event.event in {"crashed", "backed_off", "peer_faulted"}:
+                note(story(event))
         note(f"neatctl: {error}")
         return DID_NOT_HOLD
     return HELD
