@@ -75,6 +75,8 @@ PURE = {
     "neatctl.core.udp": (),
     "neatctl.core.stack": (),
     "neatctl.core.control": (),
+    "neatctl.core.syscall.server": (),
+    "neatctl.core.syscall.state": (),
     "neatctl.nic.flow_key": (),
     "neatctl.nic.rss": (),
     "neatctl.nic.filters": (),

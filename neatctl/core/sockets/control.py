@@ -68,6 +68,8 @@ class Control:
         """Our number at the server, 0 before its first Welcome."""
         self.server_generation = 0
         self.on_links: Callable[[list[Link]], None] = lambda _: None
+        self.channel = "ring"
+        """The kind of channel of the links, as the server said last."""
         self.on_forgotten: Callable[[], None] = lambda: None
         self.on_stray: Callable[[Listening], None] = lambda _: None
         self.refusal: Refused | None = None
@@ -131,6 +133,7 @@ class Control:
     def _handle(self, message: object, now: int) -> None:
         if isinstance(message, Links):
             if self.app:
+                self.channel = message.channel
                 self.on_links(message.links)
         elif isinstance(message, Welcome):
             self._welcome(message, now)

@@ -123,7 +123,7 @@ class Link:
 
     def _accepted(self, ident: int, listener_id: int, room: int, at: int, octets: int) -> None:
         key_octets = octets - _HEADER
-        if (key_octets != _KEY_IPV4 and key_octets != _KEY_IPV6) or ident in self.outlet.flows:  # noqa: PLR1714
+        if (key_octets != _KEY_IPV4 and key_octets != _KEY_IPV6) or ident in self.outlet.flows:
             raise PeerFault("record", f"connection {ident} of {key_octets} octets")
         listener = self._listeners.find(listener_id)
         if listener is None:

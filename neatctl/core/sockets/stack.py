@@ -61,9 +61,11 @@ class Stack:
 
     @classmethod
     def connect_to(
-        cls, run_directory: str, name: str, transport: str = "ipc", channel: str = "ring", timeout_s: float = 5.0
+        cls, run_directory: str, name: str, transport: str = "ipc", channel: str = "", timeout_s: float = 5.0
     ) -> Stack:
         """The stack that runs in this run directory; `name` is what `status` calls this program.
+
+        `channel` is the kind of the data channels; "" takes what the server says.
 
         OSError if the SYSCALL server refuses, TimeoutError if none answers, FileNotFoundError if there is no such run
         directory.
@@ -177,11 +179,16 @@ class Stack:
                 self._open_link(new)
 
     def _open_link(self, new: messages.Link) -> None:
+        kind = self._channel or self._control.channel
         try:
-            consumer = endpoint.open_consumer(self._channel, new.to_app, new.generation, new.doorbell)
-            producer = endpoint.open_producer(self._channel, new.to_replica, new.generation, new.doorbell)
+            consumer = endpoint.open_consumer(kind, new.to_app, new.generation, new.doorbell)
         except (OSError, PeerFault):
             return  # The replica is dead already; the next Links says so.
+        try:
+            producer = endpoint.open_producer(kind, new.to_replica, new.generation, new.doorbell)
+        except (OSError, PeerFault):
+            consumer.close()
+            return
         link = Link(new.replica, new.generation, producer, consumer, self.listeners)
         link.accepting = new.accepting
         self.links.append(link)

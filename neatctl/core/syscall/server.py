@@ -48,7 +48,7 @@ _MAX_EARLY = 256
 class SyscallServer:
     """The machine. Channels to make and remove stand in `channels_made` and `channels_gone` after each call."""
 
-    def __init__(self, generation: int, address: str, rings: str, snapshot: bytes = b"") -> None:
+    def __init__(self, generation: int, address: str, rings: str, snapshot: bytes = b"", channel: str = "ring") -> None:
         self.generation = generation
         self.channels_made: list[tuple[str, int, bytes]] = []
         """Path, generation and application of channels that there must be before this turn's messages go out."""
@@ -60,6 +60,7 @@ class SyscallServer:
         self.replicas: dict[int, s.Peer] = {}
         self._address = address
         self._rings = rings
+        self._channel = channel
         self._out: list[tuple[bytes, Message]] = []
         self._early: dict[tuple[int, int], bytes] = {}
         self._next_app = self._serial = s.first_number(generation)
@@ -191,7 +192,7 @@ class SyscallServer:
 
     def _tell_links(self, app: s.App) -> None:
         links = [s.link_of_app(self._rings, app.record, peer.record) for peer in self.replicas.values()]
-        self._send(app.record.identity, Links(links))
+        self._send(app.record.identity, Links(links, self._channel))
 
     def _request(self, identity: bytes, message: Message) -> None:
         app = self.apps.get(identity)
