@@ -137,7 +137,7 @@ class Stack:
     def sleep(self, epoll: select.epoll, timeout_us: int) -> list[tuple[int, int]]:
         """Wait for a doorbell, the SYSCALL server or what else `epoll` holds; what epoll says. -1 waits for ever."""
         now = now_us()
-        if self.service(now):
+        if now >= self.service_at and self.service(now):
             return []  # What the server said may have made something ready.
         self.flush()
         due = self._control.deadline()
@@ -152,7 +152,14 @@ class Stack:
             ready = epoll.poll(timeout_us / 1e6 if timeout_us >= 0 else -1)
         for link in self.links:
             link.disarm()
-        self.service(now_us())
+        if epoll is not self.epoll:
+            self.service(now_us())
+            return ready
+        for fd, _ in ready:
+            if fd == self._doorbell.fd:
+                self._doorbell.clear()
+            elif fd == self._control.fd:
+                self.service(now_us())
         return ready
 
     def service(self, now: int) -> int:
@@ -225,6 +232,7 @@ class Stack:
 
         self.listeners.awaited += 1
         self._control.request(number, message, answered, now_us())
+        self.service_at = 0  # ZeroMQ tells of input by edges, and sending may have taken one.
         try:
             while not answers:
                 self.turn()
@@ -262,6 +270,7 @@ class Stack:
     def _close_at_server(self, ident: int) -> None:
         number = self._control.next_request()
         self._control.request(number, messages.Unlisten(number, ident), lambda _: None, now_us())
+        self.service_at = 0
 
     def _unwanted(self, answer: messages.Listening) -> None:
         """Nobody waits for this answer: it came twice, or the call was interrupted."""
