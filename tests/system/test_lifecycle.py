@@ -225,12 +225,17 @@ def test_a_download_survives_driver_and_syscall_server(start_testbed: TestbedSta
 # ---- scaling ----
 def test_scaling_under_load_breaks_no_connection(start_testbed: TestbedStarter) -> None:
     testbed = start_testbed(2)
-    load = start_load(testbed, 40, 4.0)
+    load = start_load(testbed, 40, 8.0)
     wait_for(lambda: connections_of(testbed) == 40)
     testbed.neatctl("scale", "4", "--wait")
-    late = start_load(testbed, 40, 1.5)
-    wait_for(lambda: connections_of(testbed) == 80)
-    spread = [row["connections"] for (component, _), row in processes(testbed).items() if component == "replica"]
+    late = start_load(testbed, 40, 3.0)
+
+    def spread_of_all() -> list[int]:
+        rows = processes(testbed)
+        spread = [row["connections"] for (component, _), row in rows.items() if component == "replica"]
+        return spread if sum(spread) == 80 else []
+
+    spread = wait_for(spread_of_all)
     assert len(spread) == 4
     assert all(spread), "new connections go to all"
     testbed.neatctl("scale", "1")
