@@ -82,8 +82,7 @@ def test_tshark_finds_nothing_to_warn_of(four: Testbed, tmp_path: Path, need: Ne
     for path in ("20b", "missing", "middle"):
         curl = f"{need('curl')} -sS -o {tmp_path}/{path} http://{four.address}/{path}"
         four.client("sh", "-c", f"for number in 1 2 3 4 5; do {curl} || exit; done")
-    wait_for(lambda: capture.stat().st_size > 1_000_000)
-    time.sleep(1)  # what is still on its way to the file
+    wait_for(lambda: capture.stat().st_size > 25_000_000, timeout_s=60)
     os.killpg(tshark.pid, signal.SIGINT)
     tshark.wait(10)
     argv = ["tshark", "-r", str(capture), "-q", "-z", "expert,warn"]
