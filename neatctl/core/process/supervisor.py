@@ -352,7 +352,10 @@ class Supervisor(Work):
 
     # ---- what others may know ----
     def status(self, now: int) -> Status:
-        """From what is at hand."""
+        """From what is at hand, and a look at processes younger than the last sample."""
+        for process in self._processes.values():
+            if process.pid not in self._usage and (used := proc.usage(process.pid)) is not None:
+                self._usage[process.pid] = Usage(0.0, used[1])
         config = self.config
         return Status(
             SCHEMA,
