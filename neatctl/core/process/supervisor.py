@@ -213,9 +213,10 @@ class Supervisor(Work):
         self.carry_out()
 
     def _exited(self, number: int) -> None:
+        now = now_us()
+        self._receive(now)  # What it said last counts: a snapshot above all.
         process = self._processes.pop(number)
         self.loop.forget(process.end_fd)
-        now = now_us()
         how = process.reap()
         self._usage.pop(process.pid, None)
         self._cpu.pop(process.pid, None)

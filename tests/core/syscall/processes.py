@@ -172,6 +172,8 @@ class Supervisor:
     def kill(self, child: str) -> None:
         self.children[child].send_signal(signal.SIGKILL)
         self.children[child].wait()
+        while self.router.poll(20):
+            self.hear()  # What it said last counts: a snapshot above all.
 
     def application(self) -> Application:
         """A new application that has joined the stack."""
