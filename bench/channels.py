@@ -18,7 +18,8 @@ from pathlib import Path
 from neatctl.core.channel import endpoint
 from neatctl.core.channel.doorbell import Doorbell
 from neatctl.core.native import now_us
-from neatctl.core.process.loop import DEFAULT_SPIN, Loop, Work
+from neatctl.core.process.loop import Loop, Work
+from neatctl.core.spin import DEFAULT_SPIN
 
 KINDS = ("ring", "zmq")
 SIZES = (64, 1500, 60000)

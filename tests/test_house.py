@@ -27,6 +27,7 @@ LONGEST = 450
 # What a part may import of neatctl besides itself. The first prefix that fits a module is its part.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "neatctl.core.native": (),
+    "neatctl.core.spin": (),
     "neatctl.core.wire": ("neatctl.core.native",),
     "neatctl.core.channel": ("neatctl.core.native",),
     "neatctl.core.control": (),
@@ -52,7 +53,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "neatctl.core.control.config",
         "neatctl.core.ip",
     ),
-    "neatctl.core.sockets": ("neatctl.core.native", "neatctl.core.channel", "neatctl.core.control.messages"),
+    "neatctl.core.sockets": (
+        "neatctl.core.native",
+        "neatctl.core.spin",
+        "neatctl.core.channel",
+        "neatctl.core.control.messages",
+    ),
     "neatctl.nic": (
         "neatctl.core.native",
         "neatctl.core.wire",
@@ -69,6 +75,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 # Parts that compute and nothing else, with what each may have of the modules below all the same.
 PURE = {
+    "neatctl.core.spin": (),
     "neatctl.core.wire": (),
     "neatctl.core.ip": (),
     "neatctl.core.tcp": (),

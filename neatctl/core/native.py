@@ -10,6 +10,7 @@ Knows nothing of packets, rings or processes.
 from __future__ import annotations
 
 import os
+import select
 import struct
 import threading
 import time
@@ -36,18 +37,21 @@ class Memory:
     buffer that is read-only.
     """
 
-    __slots__ = ("_view", "octets", "writable")
+    __slots__ = ("_view", "_words", "octets", "writable")
 
     def __init__(self, buffer: Buffer) -> None:
         view = memoryview(buffer)
         self._view = view.cast("B") if view.format != "B" or view.ndim != 1 else view
         self.octets = len(self._view)
+        self._words = self._view[: self.octets & ~7].cast("q")
         self.writable = not view.readonly
 
     def release(self) -> None:
         """Let the buffer go; every later access raises IndexError."""
         self.octets = 0
         self.writable = False
+        self._words.release()
+        self._words = memoryview(b"").cast("q")
         self._view.release()
         self._view = memoryview(b"")
 
@@ -59,8 +63,9 @@ class Memory:
             raise IndexError(f"{octets} octets at {at} are outside {self.octets}")
 
     def _check_write(self, at: int, octets: int) -> None:
-        if at < 0 or octets < 0 or at > self.octets - octets or not self.writable:
-            raise IndexError(f"{octets} octets at {at} cannot be written in {self.octets}")
+        self._check(at, octets)
+        if not self.writable:
+            raise IndexError(f"{octets} octets at {at} cannot be written: the memory is read-only")
 
     def get8(self, at: int) -> int:
         self._check(at, 1)
@@ -106,12 +111,18 @@ class Memory:
 
     def load64(self, at: int) -> int:
         self._check(at, 8)
-        value: int = _HOST64.unpack_from(self._view, at)[0]
-        return value
+        if at & 7:
+            value: int = _HOST64.unpack_from(self._view, at)[0]
+            return value
+        return self._words[at >> 3]
 
     def store64(self, at: int, value: int) -> None:
         self._check_write(at, 8)
-        _HOST64.pack_into(self._view, at, value)
+        if at & 7:
+            _HOST64.pack_into(self._view, at, value)
+        else:
+            # One store: `struct` clears the octets first, and another process could see that.
+            self._words[at >> 3] = value
 
     def copy(self, at: int, source: Memory, source_at: int, octets: int) -> None:
         """Copy from another memory (or this one; the places may overlap)."""
@@ -173,6 +184,51 @@ class Memory:
             return -1
 
 
+class Epoll:
+    """epoll(7) without objects: `wait`, then `ready(i)` for each. At most 16 descriptors at a time."""
+
+    __slots__ = ("_epoll", "_found", "beside")
+
+    def __init__(self, alone: bool = False) -> None:  # noqa: ARG002 - the compiled twin looks at it
+        """`alone`: no other thread runs Python, so the interpreter need not be given up meanwhile."""
+        self.beside = -1
+        """A descriptor that ends a sleep as well, and is not among those found: unlike a registered one it costs nobody
+        anything while this process is awake. -1 for none."""
+        self._epoll = select.epoll()
+        self._found: list[tuple[int, int]] = []
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def close(self) -> None:
+        self._epoll.close()
+
+    def register(self, fd: int, events: int) -> None:
+        """Watch a descriptor; `events` as in `select.EPOLL*`."""
+        self._epoll.register(fd, events)
+
+    def unregister(self, fd: int) -> None:
+        self._epoll.unregister(fd)
+
+    def wait(self, timeout_us: int) -> int:
+        """How many descriptors are ready, 0 after the time-out (rounded up to milliseconds) or a signal; -1 waits for
+        ever. What a signal handler raises is raised."""
+        if self.beside >= 0 and timeout_us != 0:
+            waiting = select.poll()
+            waiting.register(self._epoll.fileno(), select.POLLIN)
+            waiting.register(self.beside, select.POLLIN)
+            waiting.poll(-(-timeout_us // 1000) if timeout_us >= 0 else None)
+            timeout_us = 0
+        self._found = self._epoll.poll(timeout_us / 1e6 if timeout_us >= 0 else -1, 16)
+        return len(self._found)
+
+    def ready(self, i: int) -> int:
+        """The descriptor that the last wait found, from 0 on."""
+        if not 0 <= i < len(self._found):
+            raise IndexError(f"{i} of {len(self._found)} descriptors")
+        return self._found[i][0]
+
+
 def fence() -> None:
     """A full memory barrier: stores before it are visible before loads after it."""
     with _barrier:
@@ -185,5 +241,6 @@ def now_us() -> int:
 
 
 def yield_cpu() -> None:
-    """Let another runnable process of this core go first (sched_yield)."""
+    """Let another runnable process of this core go first (sched_yield). The GIL is kept: a thread that shares its
+    interpreter sleeps instead."""
     os.sched_yield()

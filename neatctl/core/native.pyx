@@ -7,27 +7,40 @@ compiled module where it was built. Knows nothing of packets, rings or processes
 from cpython.buffer cimport PyObject_GetBuffer, PyBuffer_Release, PyBUF_SIMPLE, PyBUF_WRITABLE
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.errno cimport errno, EAGAIN, EINTR
-from libc.string cimport memcpy, memmove, memset, memcmp
+from cpython.exc cimport PyErr_CheckSignals
+from libc.string cimport memcpy, memset, memcmp
 from libc.stdint cimport uint64_t, uint32_t
 from libc.time cimport timespec
 from posix.time cimport clock_gettime, CLOCK_MONOTONIC
-from posix.unistd cimport read as c_read, write as c_write
+from posix.unistd cimport close as c_close, read as c_read, write as c_write
 
 import os
 
 cdef extern from "<sched.h>" nogil:
     int sched_yield()
 
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+        short revents
+    int poll(pollfd *fds, unsigned long count, int timeout)
+    enum:
+        POLLIN
+
+cdef extern from "<sys/epoll.h>" nogil:
+    int epoll_create1(int flags)
+    int epoll_ctl(int epfd, int op, int fd, epoll_event *event)
+    int epoll_wait(int epfd, epoll_event *events, int maxevents, int timeout)
+    enum:
+        EPOLL_CLOEXEC
+        EPOLL_CTL_ADD
+        EPOLL_CTL_DEL
+
 cdef extern from *:
     """
     #include <stdint.h>
     #include <string.h>
-    static inline long long neat_load64(const unsigned char *p) {
-        return (long long)__atomic_load_n((const uint64_t *)p, __ATOMIC_ACQUIRE);
-    }
-    static inline void neat_store64(unsigned char *p, long long v) {
-        __atomic_store_n((uint64_t *)p, (uint64_t)v, __ATOMIC_RELEASE);
-    }
     static inline void neat_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
     /* Internet checksum (RFC 1071) in 64-bit steps; the result is in network order, folded, not inverted. */
     static unsigned int neat_sum(const unsigned char *p, size_t n, unsigned int start) {
@@ -46,8 +59,6 @@ cdef extern from *:
         return (unsigned int)sum;
     }
     """
-    long long neat_load64(const unsigned char *p) noexcept nogil
-    void neat_store64(unsigned char *p, long long v) noexcept nogil
     void neat_fence() noexcept nogil
     unsigned int neat_sum(const unsigned char *p, size_t n, unsigned int start) noexcept nogil
 
@@ -82,76 +93,10 @@ cdef class Memory:
     def __len__(self):
         return self.octets
 
-    cpdef long long get8(self, Py_ssize_t at) except -1:
-        self.check(at, 1)
-        return self.p[at]
-
-    cpdef long long get16(self, Py_ssize_t at) except -1:
-        self.check(at, 2)
-        return (<long long>self.p[at] << 8) | self.p[at + 1]
-
-    cpdef long long get32(self, Py_ssize_t at) except -1:
-        self.check(at, 4)
-        return ((<long long>self.p[at] << 24) | (<long long>self.p[at + 1] << 16)
-                | (<long long>self.p[at + 2] << 8) | self.p[at + 3])
-
-    cpdef int put8(self, Py_ssize_t at, long long value) except -1:
-        self.check_write(at, 1)
-        self.p[at] = <unsigned char>value
-        return 0
-
-    cpdef int put16(self, Py_ssize_t at, long long value) except -1:
-        self.check_write(at, 2)
-        self.p[at] = <unsigned char>(value >> 8)
-        self.p[at + 1] = <unsigned char>value
-        return 0
-
-    cpdef int put32(self, Py_ssize_t at, long long value) except -1:
-        self.check_write(at, 4)
-        self.p[at] = <unsigned char>(value >> 24)
-        self.p[at + 1] = <unsigned char>(value >> 16)
-        self.p[at + 2] = <unsigned char>(value >> 8)
-        self.p[at + 3] = <unsigned char>value
-        return 0
-
-    cpdef long long get16h(self, Py_ssize_t at) except -1:
-        cdef unsigned short value
-        self.check(at, 2)
-        memcpy(&value, self.p + at, 2)
-        return value
-
-    cpdef int put16h(self, Py_ssize_t at, long long value) except -1:
-        cdef unsigned short short_value = <unsigned short>value
-        self.check_write(at, 2)
-        memcpy(self.p + at, &short_value, 2)
-        return 0
-
-    cpdef long long get32h(self, Py_ssize_t at) except -1:
-        cdef uint32_t value
-        self.check(at, 4)
-        memcpy(&value, self.p + at, 4)
-        return value
-
-    cpdef int put32h(self, Py_ssize_t at, long long value) except -1:
-        cdef uint32_t word = <uint32_t>value
-        self.check_write(at, 4)
-        memcpy(self.p + at, &word, 4)
-        return 0
-
-    cpdef long long load64(self, Py_ssize_t at) except? -1:
-        self.check(at, 8)
-        return neat_load64(self.p + at)
-
-    cpdef int store64(self, Py_ssize_t at, long long value) except -1:
-        self.check_write(at, 8)
-        neat_store64(self.p + at, value)
-        return 0
-
-    cpdef int copy(self, Py_ssize_t at, Memory source, Py_ssize_t source_at, Py_ssize_t octets) except -1:
-        self.check_write(at, octets)
-        source.check(source_at, octets)
-        memmove(self.p + at, source.p + source_at, octets)
-        return 0
+    cdef int outside(self, Py_ssize_t at, Py_ssize_t octets) except -1:
+        if 0 <= octets and 0 <= at <= self.octets - octets:
+            raise IndexError(f"{octets} octets at {at} cannot be written: the memory is read-only")
+        raise IndexError(f"{octets} octets at {at} are outside {self.octets}")
 
     cpdef int put(self, Py_ssize_t at, bytes data) except -1:
         cdef Py_ssize_t octets = len(data)
@@ -209,6 +154,81 @@ cdef class Memory:
                 raise OSError(errno, os.strerror(errno))
 
 
+cdef class Epoll:
+    """epoll(7) without objects: see native.py."""
+
+    def __cinit__(self, bint alone=False):
+        self.alone = alone
+        self.beside = -1
+        self.fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.fd < 0:
+            raise OSError(errno, os.strerror(errno))
+
+    def __dealloc__(self):
+        self.close()
+
+    def fileno(self):
+        return self.fd
+
+    cpdef close(self):
+        if self.fd >= 0:
+            c_close(self.fd)
+            self.fd = -1
+
+    cpdef register(self, int fd, unsigned int events):
+        cdef epoll_event event
+        event.events = events
+        event.data.u64 = 0
+        event.data.fd = fd
+        if epoll_ctl(self.fd, EPOLL_CTL_ADD, fd, &event) < 0:
+            raise OSError(errno, os.strerror(errno))
+
+    cpdef unregister(self, int fd):
+        cdef epoll_event event
+        if epoll_ctl(self.fd, EPOLL_CTL_DEL, fd, &event) < 0:
+            raise OSError(errno, os.strerror(errno))
+
+    cdef int sleep(self, int milliseconds) noexcept nogil:
+        """As epoll_wait, with the descriptor beside; that one is not among those that are ready, only counted."""
+        cdef pollfd fds[2]
+        cdef int ready
+        if self.beside < 0:
+            return epoll_wait(self.fd, self.events, 16, milliseconds)
+        fds[0].fd = self.fd
+        fds[1].fd = self.beside
+        fds[0].events = fds[1].events = POLLIN
+        fds[0].revents = fds[1].revents = 0
+        ready = poll(fds, 2, milliseconds)
+        if ready <= 0:
+            return ready
+        return epoll_wait(self.fd, self.events, 16, 0) if fds[0].revents else 0
+
+    cpdef long long wait(self, long long timeout_us) except -1:
+        cdef int milliseconds = -1
+        if timeout_us == 0:
+            self.count = epoll_wait(self.fd, self.events, 16, 0)
+        else:
+            if timeout_us > 0:
+                milliseconds = <int>min((timeout_us + 999) // 1000, 1000000000)
+            if self.alone:
+                self.count = self.sleep(milliseconds)
+            else:
+                with nogil:
+                    self.count = self.sleep(milliseconds)
+        if self.count < 0:
+            if errno != EINTR:
+                self.count = 0
+                raise OSError(errno, os.strerror(errno))
+            self.count = 0
+            PyErr_CheckSignals()
+        return self.count
+
+    cpdef long long ready(self, long long i) except -1:
+        if i < 0 or i >= self.count:
+            raise IndexError(f"{i} of {self.count} descriptors")
+        return self.events[i].data.fd
+
+
 cpdef void fence() noexcept:
     neat_fence()
 
@@ -219,6 +239,5 @@ cpdef long long now_us() noexcept:
     return <long long>time.tv_sec * 1000000 + time.tv_nsec // 1000
 
 
-cpdef void yield_cpu():
-    with nogil:
-        sched_yield()
+cpdef void yield_cpu() noexcept:
+    sched_yield()

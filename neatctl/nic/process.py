@@ -54,7 +54,7 @@ class DriverProcess(Events):
 
     def reading(self) -> None:
         # Not before: a device that is not read stays readable, and nobody could sleep.
-        self._child.loop.watch(self.driver.device.fileno(), _look)
+        self._child.loop.watch_asleep(self.driver.device.fileno())
 
     def opened(self, consumer: Consumer) -> None:
         self._child.loop.watch_consumer(consumer)
@@ -64,10 +64,6 @@ class DriverProcess(Events):
 
     def fail(self, kind: str) -> None:
         raise InjectedFault(kind)
-
-
-def _look() -> None:
-    """Nothing to do at a wake-up: the next turn reads the device."""
 
 
 def start(config: DriverConfig, child: Child) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import importlib.util
 import mmap
 import os
+import select
+import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -161,3 +165,107 @@ def test_the_clock_goes_on(twin: Any) -> None:
     twin.fence()
     twin.yield_cpu()
     assert twin.now_us() >= before
+
+
+EPOLLS = pytest.mark.parametrize("made", [native.Epoll, PLAIN.Epoll], ids=["imported", "plain"])
+
+
+@EPOLLS
+@pytest.mark.parametrize("alone", [False, True])
+def test_epoll_tells_what_is_ready_until_it_is_forgotten(made: Any, alone: bool) -> None:
+    epoll = made(alone)
+    first, second = os.pipe(), os.pipe()
+    try:
+        for reading, _ in (first, second):
+            epoll.register(reading, select.EPOLLIN)
+        assert epoll.wait(0) == 0
+        os.write(second[1], b"!")
+        assert epoll.wait(-1) == 1
+        assert epoll.ready(0) == second[0]
+        for i in (-1, 1):
+            with pytest.raises(IndexError):
+                epoll.ready(i)
+        os.write(first[1], b"!")
+        assert epoll.wait(1_000_000) == 2
+        assert {epoll.ready(0), epoll.ready(1)} == {first[0], second[0]}
+        epoll.unregister(second[0])
+        assert epoll.wait(0) == 1
+        assert epoll.ready(0) == first[0]
+        with pytest.raises(OSError, match="exists"):
+            epoll.register(first[0], select.EPOLLIN)
+    finally:
+        epoll.close()
+        for fd in (*first, *second):
+            os.close(fd)
+
+
+@EPOLLS
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_epoll_sleeps_no_longer_than_it_should(made: Any, alone: bool) -> None:
+    epoll = made(alone)
+    before = time.monotonic()
+    assert epoll.wait(20_500) == 0
+    assert 0.02 <= time.monotonic() - before < 5
+    epoll.close()
+
+
+@EPOLLS
+def test_a_descriptor_beside_ends_a_sleep_and_is_not_among_those_found(made: Any) -> None:
+    epoll = made(True)
+    reading, writing = os.pipe()
+    bell, ringer = os.pipe()
+    epoll.register(bell, select.EPOLLIN)
+    epoll.beside = reading
+    try:
+        assert epoll.wait(1_000) == 0
+        os.write(writing, b"!")
+        assert epoll.wait(-1) == 0  # It returned, though it might have slept for ever.
+        os.write(ringer, b"!")
+        assert epoll.wait(-1) == 1
+        assert epoll.ready(0) == bell
+    finally:
+        epoll.close()
+        for fd in (reading, writing, bell, ringer):
+            os.close(fd)
+
+
+@EPOLLS
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_signal_ends_a_sleep_with_what_its_handler_raises(made: Any, beside: bool) -> None:
+    class Told(Exception):
+        pass
+
+    def tell(*_: object) -> None:
+        raise Told
+
+    epoll = made(True)
+    reading, writing = os.pipe()
+    if beside:
+        epoll.beside = reading
+    before = signal.signal(signal.SIGALRM, tell)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Told):
+            epoll.wait(10_000_000)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        epoll.close()
+        os.close(reading)
+        os.close(writing)
+
+
+@EPOLLS
+def test_other_threads_run_while_an_epoll_that_is_not_alone_sleeps(made: Any) -> None:
+    epoll = made()
+    reading, writing = os.pipe()
+    epoll.register(reading, select.EPOLLIN)
+    later = threading.Timer(0.05, lambda: os.write(writing, b"!"))
+    later.start()
+    try:
+        assert epoll.wait(10_000_000) == 1
+    finally:
+        later.join()
+        epoll.close()
+        os.close(reading)
+        os.close(writing)

@@ -177,7 +177,7 @@ class Player(Taker):
             pass
         assert self.producer.send(self.number.to_bytes(8, "big"))
         self.producer.flush()
-        self.loop.spin = self.chance.randint(0, 6)
+        self.loop.spin.limit = self.chance.randint(0, 6)
 
     def turn(self, now: int) -> int:
         record = self.consumer.receive() if self.consumer is not None else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import signal
 import sys
 import time
@@ -68,7 +69,7 @@ def serve(options: argparse.Namespace, signals: Signals) -> None:
     gc.freeze()  # A site stays as it is: no collection needs to walk through it.
     with Stack.connect_to(options.run_directory, "web", options.transport, options.channel) as stack:
         if options.spin is not None:
-            stack.spin = options.spin
+            stack.spin.limit = options.spin
         server = Server(StackNetwork(stack, options.port), Service(site, Options(max_requests=options.max_requests)))
 
         def on_turn(now: int) -> None:
@@ -86,12 +87,14 @@ def serve(options: argparse.Namespace, signals: Signals) -> None:
 
 
 def serve_in_thread(argv: list[str], signals: Signals) -> None:
-    """With `--transport inproc` the whole testbed is one process."""
-    serve(arguments().parse_args(argv), signals)
+    """With `--transport inproc` the whole testbed is one process: a thread that spins would stop the others."""
+    serve(arguments().parse_args(["--spin", "0", *argv]), signals)
 
 
 def main() -> int:
     options = arguments().parse_args()
+    # As the replicas do: bursts grow with the load.
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     try:
         serve(options, Signals())
     except sites.SiteError as error:

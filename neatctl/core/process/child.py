@@ -21,7 +21,7 @@ import msgspec
 import zmq
 from setproctitle import setproctitle
 
-from neatctl.core.channel.doorbell import Doorbell, Ringer
+from neatctl.core.channel.doorbell import Doorbell
 from neatctl.core.control.config import DriverConfig, ReplicaConfig, SyscallConfig
 from neatctl.core.control.messages import Announce, Assign, Beat, Message, Stop, ToChild, encode, to_child
 from neatctl.core.native import now_us
@@ -65,9 +65,7 @@ class Child:
         self._socket.connect(f"{transport}://{run_directory}/control")
         self._loop: Loop | None = None
         self._doorbell: Doorbell | None = None
-        self._own_bell: Ringer | None = None
         self._watched: list[tuple[int, Callable[[], object]]] = []
-        self._look = False
         self._stopped = False
 
     # ---- for the role ----
@@ -93,10 +91,9 @@ class Child:
             self._socket.send(encode(message), zmq.NOBLOCK)
         except zmq.Again:
             return
-        # ZeroMQ tells of input by edges, and sending may have taken one.
-        self._look = True
-        if self._own_bell is not None:
-            self._own_bell.ring()
+        if self._loop is not None:
+            # ZeroMQ tells of input by edges, and sending may have taken one.
+            self._loop.soon(self._hear)
 
     def receive_descriptor(self) -> int:
         """A descriptor that the supervisor passes over stdin (SCM_RIGHTS)."""
@@ -112,8 +109,12 @@ class Child:
 
     def run(self, work: Work, spin: int) -> None:
         """Turn until told to stop, with heartbeats, control messages and the doorbell looked after."""
-        loop = self._loop = Loop(work, spin)
-        loop.watch(self.doorbell.fd, self._rung)
+        # A thread that spins would keep the interpreter from the others.
+        if not self.threaded:
+            # Whoever is woken waits for its turn instead of taking it: bursts grow with the load.
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        loop = self._loop = Loop(work, 0 if self.threaded else spin, alone=not self.threaded)
+        loop.watch_doorbell(self.doorbell)
         loop.watch(int(self._socket.getsockopt(zmq.FD)), self._hear)
         for fd, callback in self._watched:
             loop.watch(fd, callback)
@@ -169,7 +170,6 @@ class Child:
         name = f"{self.component}.{self.index}.{self.generation}"
         path = f"{self.run_directory}/bells/{name}"
         self._doorbell = Doorbell(path)
-        self._own_bell = Ringer(path)
         if not self.threaded:
             setproctitle(f"neatctl: {self.index} {self.component} (generation {self.generation})")
         module, config_type = _ROLES[self.component]
@@ -180,14 +180,8 @@ class Child:
     def _ignore(self, message: ToChild) -> None:
         """Until the role says what it does with messages."""
 
-    def _rung(self) -> None:
-        self.doorbell.clear()
-        if self._look:
-            self._hear()
-
     def _hear(self) -> None:
         """Take all control messages that there are."""
-        self._look = False
         while True:
             try:
                 octets = self._socket.recv(zmq.NOBLOCK)

@@ -1,8 +1,10 @@
 import cython
 
-from neatctl.core.native cimport now_us, yield_cpu
+from neatctl.core.channel.doorbell cimport Doorbell
+from neatctl.core.native cimport Epoll, now_us, yield_cpu
+from neatctl.core.spin cimport Spin
 
-cdef long long _SERVICE_US, _OVERDUE_US
+cdef long long _SERVICE_US, _OVERDUE_US, _NEVER
 
 
 cdef class Work:
@@ -14,14 +16,20 @@ cdef class Work:
 
 cdef class Loop:
     cdef public Work work
-    cdef public long long spin, turns, busy_turns, sleeps
+    cdef readonly Spin spin
+    cdef public long long turns, busy_turns, sleeps
     cdef public bint running
-    cdef object _epoll
+    cdef Epoll _epoll
     cdef dict _callbacks
     cdef list _timers
-    @cython.locals(idle=cython.longlong, service_at=cython.longlong, now=cython.longlong, work=Work)
+    cdef list _soon
+    cdef long long _timer_at, _doorbell_fd
+    cdef Doorbell _doorbell
+    @cython.locals(idle=cython.longlong, service_at=cython.longlong, now=cython.longlong, work=Work, spin=Spin, done=cython.longlong)
     cpdef run(self)
-    @cython.locals(sleep=cython.longlong, due=cython.longlong)
+    @cython.locals(sleep=cython.longlong)
     cdef long long _sleep_us(self, long long now, long long deadline) except? -2
+    @cython.locals(epoll=Epoll, count=cython.longlong, i=cython.longlong, fd=cython.longlong, soon=list, now=cython.longlong)
+    cdef bint _service(self, long long timeout_us) except? -1
     @cython.locals(due=cython.longlong)
-    cdef bint _service(self, long long now, long long timeout_us) except? -1
+    cdef _run_timers(self, long long now)

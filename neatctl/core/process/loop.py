@@ -12,17 +12,18 @@ import select
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from neatctl.core.native import now_us, yield_cpu
+from neatctl.core.native import Epoll, now_us, yield_cpu
+from neatctl.core.spin import DEFAULT_SPIN, Spin
 
 if TYPE_CHECKING:
+    from neatctl.core.channel.doorbell import Doorbell
     from neatctl.core.channel.face import Consumer
 
-DEFAULT_SPIN = 50
-"""Looks before sleep; tuned by `make bench`, see ARCHITECTURE.md."""
 _SERVICE_US = 2_000
 """How long a busy loop may go without looking at its descriptors."""
 _OVERDUE_US = 1_000
 """The least sleep for a time that was served and is still in the past: a fault in the work, but no busy loop."""
+_NEVER = 1 << 62
 
 
 class Work:
@@ -54,25 +55,45 @@ class Loop:
     and whoever sends on the same socket must look for input again in `Work.arm`.
     """
 
-    def __init__(self, work: Work, spin: int = DEFAULT_SPIN) -> None:
+    def __init__(self, work: Work, spin: int = DEFAULT_SPIN, alone: bool = True) -> None:
+        """`alone`: no other thread of this process runs Python."""
         self.work = work
-        self.spin = spin
+        self.spin = Spin(spin)
         self.turns = 0
         """Turns made: proof of progress for the heartbeat."""
         self.busy_turns = 0
         self.sleeps = 0
         self.running = True
-        self._epoll = select.epoll()
+        self._epoll = Epoll(alone)
         self._callbacks: dict[int, Callable[[], object]] = {}
         self._timers: list[tuple[Callable[[int], int], int]] = []
+        self._timer_at = _NEVER
+        self._soon: list[Callable[[], object]] = []
+        self._doorbell: Doorbell | None = None
+        self._doorbell_fd = -1
+
+    def watch_asleep(self, fd: int) -> None:
+        """Wake up for one descriptor that every turn reads: it is waited for in sleep only."""
+        self._epoll.beside = fd
 
     def watch(self, fd: int, callback: Callable[[], object], writable: bool = False) -> None:
         self._callbacks[fd] = callback
         self._epoll.register(fd, select.EPOLLOUT if writable else select.EPOLLIN)
 
+    def watch_doorbell(self, doorbell: Doorbell) -> None:
+        """Wake up when it rings."""
+        self._doorbell = doorbell
+        self._doorbell_fd = doorbell.fd
+        self._epoll.register(doorbell.fd, select.EPOLLIN | select.EPOLLET)
+
     def forget(self, fd: int) -> None:
-        if self._callbacks.pop(fd, None) is not None:
+        if fd in self._callbacks:
+            del self._callbacks[fd]
             self._epoll.unregister(fd)
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Call it once after this turn, before any sleep."""
+        self._soon.append(callback)
 
     def watch_consumer(self, consumer: Consumer) -> None:
         """Wake up for a channel with a descriptor of its own (ZeroMQ); `Work.turn` empties it, `Work.arm` arms it."""
@@ -86,6 +107,7 @@ class Loop:
     def every(self, callback: Callable[[int], int], first: int = 0) -> None:
         """Call `callback(now)` at `first` and then at the time that it returns each time."""
         self._timers.append((callback, first))
+        self._timer_at = min(self._timer_at, first)
 
     def stop(self) -> None:
         self.running = False
@@ -98,56 +120,73 @@ class Loop:
         idle = 0
         service_at = 0
         work = self.work
+        spin = self.spin
         while self.running:
             now = now_us()
             self.turns += 1
-            if work.turn(now):
+            done = work.turn(now)
+            if done:
                 self.busy_turns += 1
+                spin.took(done)
                 idle = 0
-                if now >= service_at:
-                    self._service(now, 0)
-                    service_at = now + _SERVICE_US
-                continue
-            if not self.running:
+            elif not self.running:
                 break
-            idle += 1
-            if idle < self.spin and now < service_at:
-                yield_cpu()
+            else:
+                idle += 1
+            if idle == 0 or spin.again(idle):
+                if now >= service_at or self._soon:
+                    self._service(0)
+                    service_at = now + _SERVICE_US
+                elif idle:
+                    yield_cpu()
                 continue
-            if idle < self.spin:
-                self._service(now, 0)
-                service_at = now + _SERVICE_US
-                continue
-            if work.arm():
+            if work.arm() and not self._soon:
                 self.sleeps += 1
-                if not self._service(now, self._sleep_us(now, work.deadline())):
+                if not self._service(self._sleep_us(now, work.deadline())):
                     idle = 0
                 service_at = now_us() + _SERVICE_US
             else:
                 idle = 0
             work.disarm()
+            if self._soon:
+                self._service(0)
 
     def _sleep_us(self, now: int, deadline: int) -> int:
         """How long to sleep: until the work's deadline or the next timer, -1 for ever. `now` was the last turn's."""
         sleep = -1
         if deadline >= 0:
             sleep = deadline - now if deadline > now else _OVERDUE_US
-        for _, due in self._timers:
-            if due <= now:
-                return 0
-            if sleep < 0 or due - now < sleep:
-                sleep = due - now
+        if self._timer_at <= now:
+            return 0
+        if self._timer_at < _NEVER and (sleep < 0 or self._timer_at - now < sleep):
+            sleep = self._timer_at - now
         return sleep
 
-    def _service(self, now: int, timeout_us: int) -> bool:
+    def _service(self, timeout_us: int) -> bool:
         """Wait, call back what is ready and what is due; True if only timers had something to do."""
-        ready = self._epoll.poll(timeout_us / 1e6 if timeout_us >= 0 else -1)
-        for fd, _ in ready:
-            callback = self._callbacks.get(fd)
-            if callback is not None:
+        epoll = self._epoll
+        count = epoll.wait(timeout_us)
+        for i in range(count):
+            fd = epoll.ready(i)
+            if fd == self._doorbell_fd and self._doorbell is not None:
+                self._doorbell.clear()
+            else:
+                callback = self._callbacks.get(fd)
+                if callback is not None:
+                    callback()
+        if self._soon:
+            soon, self._soon = self._soon, []
+            for callback in soon:
                 callback()
         now = now_us()
-        for i, (callback_at, due) in enumerate(self._timers):
+        if now >= self._timer_at:
+            self._run_timers(now)
+        return count == 0
+
+    def _run_timers(self, now: int) -> None:
+        self._timer_at = _NEVER
+        for i, (callback, due) in enumerate(self._timers):
             if now >= due:
-                self._timers[i] = (callback_at, max(callback_at(now), now + _OVERDUE_US))
-        return not ready
+                due = max(callback(now), now + _OVERDUE_US)
+                self._timers[i] = (callback, due)
+            self._timer_at = min(self._timer_at, due)

@@ -116,7 +116,7 @@ class Replica(Work):
 
     def arm(self) -> bool:
         quiet = self._rx is None or self._rx.arm()
-        if self._tx is not None and self.stack.tcp.pending:
+        if self._tx is not None and self.stack.tcp.tables.pending:
             self._tx.want_room()
             if self._tx.reserve(MAX_FRAME) >= 0:
                 quiet = False

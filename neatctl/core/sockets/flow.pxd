@@ -13,8 +13,9 @@ cdef class Flow(Watched):
     cdef public long long ident, room, unread, error
     cdef public bytes key
     cdef public bint ended, shut, failed
+    cdef bytes _piece
     cdef list _pieces
-    cdef long long _first, _offset, _uncredited
+    cdef long long _next, _offset, _uncredited
     @cython.locals(events=cython.longlong)
     cpdef long long readiness(self) except? -1
     cpdef arrived(self, bytes data)

@@ -67,9 +67,11 @@ class Flow(Watched):
         self.failed = False
         self.error = 0
         """The errno that the next call reports, once."""
-        self._pieces: list[bytes] = []
-        self._first = 0
+        self._piece: bytes | None = None
+        """The first that is unread, from `_offset` on; `_pieces` follow it, from `_next` on."""
         self._offset = 0
+        self._pieces: list[bytes] = []
+        self._next = 0
         self._uncredited = 0
 
     def readiness(self) -> int:
@@ -99,7 +101,10 @@ class Flow(Watched):
             # The program reads no more: the replica may forget these octets.
             self.outlet.post(_CONSUMED, self.ident, len(data), 0)
             return
-        self._pieces.append(data)
+        if self._piece is None:
+            self._piece = data
+        else:
+            self._pieces.append(data)
         self.unread += len(data)
         self.wake()
 
@@ -123,7 +128,7 @@ class Flow(Watched):
     # ---- what the program does ----
     def take(self, octets: int) -> bytes:
         """At most so many octets of those that arrived; only with some unread, and octets > 0."""
-        piece: bytes = self._pieces[self._first]
+        piece: bytes = self._piece  # type: ignore[assignment]
         have = len(piece) - self._offset
         if have <= octets:
             if self._offset:
@@ -142,7 +147,7 @@ class Flow(Watched):
         """Put at most so many octets of those that arrived into `target`; how many."""
         at = 0
         while at < octets and self.unread > at:
-            piece: bytes = self._pieces[self._first]
+            piece: bytes = self._piece  # type: ignore[assignment]
             part = len(piece) - self._offset
             if part <= octets - at:
                 target.put_part(at, piece, self._offset, part)
@@ -157,13 +162,17 @@ class Flow(Watched):
         return at
 
     def _drop_first(self) -> None:
-        self._first += 1
-        if self._first == len(self._pieces):
-            self._pieces.clear()
-            self._first = 0
-        elif self._first >= _TIDY and self._first * 2 >= len(self._pieces):
-            del self._pieces[: self._first]
-            self._first = 0
+        if self._next == len(self._pieces):
+            self._piece = None
+            if self._next:
+                self._pieces = []
+                self._next = 0
+            return
+        self._piece = self._pieces[self._next]
+        self._next += 1
+        if self._next >= _TIDY and self._next * 2 >= len(self._pieces):
+            del self._pieces[: self._next]
+            self._next = 0
 
     def _credit(self, octets: int) -> None:
         self.unread -= octets
@@ -209,7 +218,9 @@ class Flow(Watched):
         self.failed = True
         self.ended = True
         self.unread = 0
-        self._pieces.clear()
+        self._piece = None
+        self._pieces = []
+        self._next = 0
 
 
 class Subsocket:

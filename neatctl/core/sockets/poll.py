@@ -123,12 +123,13 @@ class Poll:
             if result or 0 <= limit <= now:
                 return result
             idle = 0 if taken else idle + 1
-            if idle < stack.spin:
+            if stack.spin.again(idle):
                 yield_cpu()
             else:
                 idle = 0
-                epoll = stack.epoll if self._epoll is None else self._epoll
-                self._system(stack.sleep(epoll, limit - now if limit >= 0 else -1), result)
+                found = stack.sleep(limit - now if limit >= 0 else -1, self._epoll)
+                if found:
+                    self._system(found, result)
             now = now_us()
 
     def _system(self, ready: list[tuple[int, int]], result: list[tuple[object, int]]) -> None:

@@ -71,7 +71,8 @@ class Watched:
 def collect(ready: list[Entry], result: list[tuple[object, int]]) -> int:
     """Add what is ready to `result`, keep it on `ready` (level-triggered) and drop the rest; how many were added."""
     kept = 0
-    for i in range(len(ready)):
+    count = len(ready)
+    for i in range(count):
         entry = ready[i]
         if not entry.removed:
             events = entry.watched.readiness() & entry.events
@@ -81,5 +82,6 @@ def collect(ready: list[Entry], result: list[tuple[object, int]]) -> int:
                 kept += 1
                 continue
         entry.queued = False
-    del ready[kept:]
+    if kept < count:
+        del ready[kept:]
     return kept

@@ -1,19 +1,23 @@
 import cython
 
 from neatctl.core.channel.doorbell cimport Doorbell
-from neatctl.core.native cimport now_us, yield_cpu
+from neatctl.core.native cimport Epoll, now_us, yield_cpu
 from neatctl.core.sockets.flow cimport Listener
 from neatctl.core.sockets.link cimport Link, Listeners
 from neatctl.core.sockets.readiness cimport Watched
+from neatctl.core.spin cimport Spin
 
 cdef long long _SERVICE_US
 
 
 cdef class Stack:
-    cdef public long long spin, faults, sleeps, service_at
+    cdef readonly Spin spin
+    cdef public long long faults, sleeps, service_at
     cdef public list links
     cdef public Listeners listeners
-    cdef readonly object epoll
+    cdef readonly Epoll epoll
+    cdef long long _doorbell_fd, _control_fd, _due_us
+    cdef bint _called
     cdef str _channel
     cdef set _given_up
     cdef Link _turning
@@ -28,6 +32,9 @@ cdef class Stack:
     cpdef flush(self)
     @cython.locals(idle=cython.longlong, taken=cython.longlong, now=cython.longlong)
     cpdef bint wait(self, Watched watched, long long events, long long limit) except? -1
-    @cython.locals(link=Link, now=cython.longlong, due=cython.longlong, armed=cython.bint)
-    cpdef list sleep(self, object epoll, long long timeout_us)
+    @cython.locals(link=Link, now=cython.longlong, due=cython.longlong, armed=cython.bint, found=list)
+    cpdef list sleep(self, long long timeout_us, object system=*)
+    @cython.locals(taken=cython.longlong)
     cpdef long long service(self, long long now) except? -1
+    @cython.locals(epoll=Epoll, i=cython.longlong, fd=cython.longlong)
+    cdef _look(self, long long timeout_us)

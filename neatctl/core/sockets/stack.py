@@ -16,17 +16,16 @@ from neatctl.core.channel import endpoint
 from neatctl.core.channel.doorbell import Doorbell
 from neatctl.core.channel.face import Consumer, PeerFault
 from neatctl.core.control import messages
-from neatctl.core.native import now_us, yield_cpu
+from neatctl.core.native import Epoll, now_us, yield_cpu
 from neatctl.core.sockets.control import Control
 from neatctl.core.sockets.flow import Listener, failure
 from neatctl.core.sockets.link import Link, Listeners
 from neatctl.core.sockets.readiness import Watched
+from neatctl.core.spin import DEFAULT_SPIN, Spin
 
 if TYPE_CHECKING:
     from neatctl.core.sockets.stream import Socket
 
-DEFAULT_SPIN = 50
-"""Looks into the rings before sleep, as in core/process/loop.py."""
 _SERVICE_US = 2_000
 """How long a busy program may go without a look at descriptors and the SYSCALL server."""
 
@@ -35,7 +34,7 @@ class Stack:
     """A connection to a running stack; made by `connect_to`, ended by `close` (or a `with` block)."""
 
     def __init__(self, run_directory: str, name: str, transport: str, channel: str, spin: int = DEFAULT_SPIN) -> None:
-        self.spin = spin
+        self.spin = Spin(spin)
         self.faults = 0
         """Links that were given up because the replica broke the rules of a ring."""
         self.sleeps = 0
@@ -43,7 +42,7 @@ class Stack:
         """When descriptors and the SYSCALL server are to be looked at again."""
         self.links: list[Link] = []
         self.listeners = Listeners()
-        self.epoll = select.epoll()
+        self.epoll = Epoll()
         """Readable when a sleeping process must wake: doorbell, SYSCALL server, channels with descriptors."""
         self._channel = channel
         self._given_up: set[tuple[int, int]] = set()
@@ -54,10 +53,15 @@ class Stack:
         self._control.on_links = self._take_links
         self._control.on_forgotten = self._listen_again
         self._control.on_stray = self._unwanted
+        self._due_us = 0
+        self._called = True
+        """The SYSCALL server may have something to say."""
         self._linked = False
         self._bound: dict[int, messages.Listen] = {}
-        self.epoll.register(self._doorbell.fd, select.EPOLLIN)
-        self.epoll.register(self._control.fd, select.EPOLLIN)
+        self.epoll.register(self._doorbell.fd, select.EPOLLIN | select.EPOLLET)
+        self._doorbell_fd = self._doorbell.fd
+        self._control_fd = self._control.fd
+        self.epoll.register(self._control_fd, select.EPOLLIN)
 
     @classmethod
     def connect_to(
@@ -85,7 +89,7 @@ class Stack:
             if now >= limit:
                 self.close()
                 raise TimeoutError(errno.ETIMEDOUT, f"no SYSCALL server answers in {run_directory}: is neatctl up?")
-            self.sleep(self.epoll, limit - now)
+            self.sleep(limit - now)
 
     def socket(self) -> Socket:
         """A new TCP socket."""
@@ -107,6 +111,8 @@ class Stack:
         for link in self.links:
             self._turning = link
             taken += link.turn()
+        if taken:
+            self.spin.took(taken)
         return taken
 
     def flush(self) -> None:
@@ -128,46 +134,65 @@ class Stack:
             if 0 <= limit <= now:
                 return False
             idle = 0 if taken else idle + 1
-            if idle < self.spin:
+            if self.spin.again(idle):
                 yield_cpu()
             else:
                 idle = 0
-                self.sleep(self.epoll, limit - now if limit >= 0 else -1)
+                self.sleep(limit - now if limit >= 0 else -1)
 
-    def sleep(self, epoll: select.epoll, timeout_us: int) -> list[tuple[int, int]]:
-        """Wait for a doorbell, the SYSCALL server or what else `epoll` holds; what epoll says. -1 waits for ever."""
+    def sleep(self, timeout_us: int, system: select.epoll | None = None) -> list[tuple[int, int]]:
+        """Wait for a doorbell, the SYSCALL server or what else `system` holds (this stack's epoll among it); what that
+        says. -1 waits for ever."""
         now = now_us()
-        if now >= self.service_at and self.service(now):
+        if (now >= self.service_at or 0 <= self._due_us <= now) and self.service(now):
             return []  # What the server said may have made something ready.
         self.flush()
-        due = self._control.deadline()
+        due = self._due_us
         if due >= 0 and (timeout_us < 0 or due - now < timeout_us):
             timeout_us = max(due - now, 0)
         armed = True
         for link in self.links:
             armed = armed and link.arm()
-        ready: list[tuple[int, int]] = []
+        found: list[tuple[int, int]] = []
         if armed:
             self.sleeps += 1
-            ready = epoll.poll(timeout_us / 1e6 if timeout_us >= 0 else -1)
+            if system is not None:
+                found = system.poll(timeout_us / 1e6 if timeout_us >= 0 else -1)
+                timeout_us = 0
+            self._look(timeout_us)
         for link in self.links:
             link.disarm()
-        if epoll is not self.epoll:
+        if self._called or system is not None:
             self.service(now_us())
-            return ready
-        for fd, _ in ready:
-            if fd == self._doorbell.fd:
-                self._doorbell.clear()
-            elif fd == self._control.fd:
-                self.service(now_us())
-        return ready
+        return found
 
     def service(self, now: int) -> int:
-        """Look at the SYSCALL server and the doorbell; how many messages the server had."""
+        """Look at the descriptors, and hear the SYSCALL server if there is a reason; how many messages it had."""
         self.service_at = now + _SERVICE_US
-        self._doorbell.clear()
+        if not self._called:
+            self._look(0)
+        if not self._called and (self._due_us < 0 or now < self._due_us):
+            return 0
+        self._called = False
         self._control.expire(now)
-        return self._control.receive(now)
+        taken = self._control.receive(now)
+        self._due_us = self._control.deadline()
+        return taken
+
+    def _hear_soon(self) -> None:
+        """Something was sent: ZeroMQ tells of input by edges, and sending may have taken one."""
+        self._called = True
+        self.service_at = 0
+
+    def _look(self, timeout_us: int) -> None:
+        """Wait for the descriptors."""
+        epoll = self.epoll
+        for i in range(epoll.wait(timeout_us)):
+            fd = epoll.ready(i)
+            if fd == self._doorbell_fd:
+                self._doorbell.clear()
+            elif fd == self._control_fd:
+                self._called = True
 
     # ---- links ----
     def _take_links(self, wanted: list[messages.Link]) -> None:
@@ -232,11 +257,11 @@ class Stack:
 
         self.listeners.awaited += 1
         self._control.request(number, message, answered, now_us())
-        self.service_at = 0  # ZeroMQ tells of input by edges, and sending may have taken one.
+        self._hear_soon()
         try:
             while not answers:
                 self.turn()
-                self.sleep(self.epoll, -1)
+                self.sleep(-1)
         finally:
             self.listeners.awaited -= 1
             self._control.forget(number)
@@ -270,7 +295,7 @@ class Stack:
     def _close_at_server(self, ident: int) -> None:
         number = self._control.next_request()
         self._control.request(number, messages.Unlisten(number, ident), lambda _: None, now_us())
-        self.service_at = 0
+        self._hear_soon()
 
     def _unwanted(self, answer: messages.Listening) -> None:
         """Nobody waits for this answer: it came twice, or the call was interrupted."""

@@ -36,7 +36,7 @@ cdef class TcpLayer:
     @cython.locals(application=Application)
     cpdef command(self, long long app, Memory memory, long long at, long long octets, long long now)
     cpdef unreachable(self, bytes key, long long code, long long now)
-    @cython.locals(tables=Tables, app=Application, dirty=list, sent=cython.longlong, done=cython.longlong, count=cython.longlong, tcb=Tcb, events=Producer)
+    @cython.locals(tables=Tables, app=Application, sent=cython.longlong, done=cython.longlong, count=cython.longlong)
     cpdef long long transmit(self, long long now) except -1
     @cython.locals(due=cython.longlong, waits=cython.longlong)
     cpdef long long deadline(self) except? -2

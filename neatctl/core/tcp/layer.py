@@ -178,24 +178,21 @@ class TcpLayer:
         for app in self._apps:
             tell_waiting(tables, app)
             app.events.flush()
-        dirty = tables.dirty
         tables.blocked = False
         sent = 0
         done = 0
-        count = len(dirty)
+        count = tables.pending
         while done < count and not tables.blocked:
-            tcb: Tcb = dirty[done]
-            tcb.dirty = False
-            sent += send_due(tables, tcb, now)
+            sent += send_due(tables, tables.touched(done), now)
             done += 1
         if done:
-            del dirty[:done]
+            tables.forget_touched(done)
         return sent
 
     @property
     def pending(self) -> int:
         """Connections that wait for room in the NIC queue, once `transmit` has returned."""
-        return len(self.tables.dirty)
+        return self.tables.pending
 
     def deadline(self) -> int:
         """When `expire` must be called, or -1."""

@@ -23,7 +23,8 @@ cdef class Tables:
     cdef readonly TimeWaits waits
     cdef readonly BufferPool pool
     cdef readonly Wheel wheel
-    cdef readonly list dirty
+    cdef readonly long long pending
+    cdef list _touched
     cdef public bint blocked
     cdef list _slots, _ids
     @cython.locals(found=Listener, listener=Listener, candidates=list)
@@ -36,6 +37,10 @@ cdef class Tables:
     @cython.locals(slot=cython.longlong, tcb=Tcb)
     cpdef Tcb with_id(self, long long id)
     cpdef touch(self, Tcb tcb)
+    @cython.locals(tcb=Tcb)
+    cpdef Tcb touched(self, long long place)
+    @cython.locals(places=list, place=cython.longlong)
+    cpdef forget_touched(self, long long count)
     @cython.locals(due=cython.longlong)
     cpdef arm(self, Tcb tcb, long long now)
     cpdef long long timestamp(self, long long now) noexcept

@@ -52,7 +52,10 @@ class Tables:
         self.applications: dict[int, Application] = {}
         self.listeners: dict[int, Listener] = {}
         self.ports: dict[int, list[Listener]] = {}
-        self.dirty: list[Tcb] = []
+        self.pending = 0
+        """Connections that were touched and have not been asked to send since."""
+        self._touched: list[Tcb | None] = []
+        """The first `pending` places, in the order of their touch; it never shrinks."""
         self.blocked = False
         """The NIC queue had no room in this transmit."""
         self._slots: list[Tcb | None] = [None]
@@ -120,7 +123,26 @@ class Tables:
         """A connection may have something to send."""
         if not tcb.dirty:
             tcb.dirty = True
-            self.dirty.append(tcb)
+            if self.pending == len(self._touched):
+                self._touched.append(tcb)
+            else:
+                self._touched[self.pending] = tcb
+            self.pending += 1
+
+    def touched(self, place: int) -> Tcb:
+        """The connection in this place of those that are pending; it may be touched again."""
+        tcb: Tcb = self._touched[place]  # type: ignore[assignment]
+        tcb.dirty = False
+        return tcb
+
+    def forget_touched(self, count: int) -> None:
+        """The first `count` of those that are pending were asked to send."""
+        places = self._touched
+        self.pending -= count
+        for place in range(self.pending):
+            places[place] = places[place + count]
+        for place in range(self.pending, self.pending + count):
+            places[place] = None
 
     def arm(self, tcb: Tcb, now: int) -> None:
         """Time the earliest of a connection's deadlines."""

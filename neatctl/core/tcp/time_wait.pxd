@@ -19,6 +19,7 @@ cdef class TimeWaits:
     cdef readonly long long time_wait_us
     cdef public long long limit
     cdef object _queue
+    cdef long long _due_us
     @cython.locals(rest=TimeWait)
     cpdef TimeWait add(self, Tcb tcb, long long now)
     cpdef remove(self, TimeWait rest)

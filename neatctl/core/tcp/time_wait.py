@@ -52,6 +52,7 @@ class TimeWaits:
         """2 MSL."""
         self.limit = MAX_TIME_WAITS
         self._queue: deque[TimeWait] = deque()
+        self._due_us = -1
 
     def add(self, tcb: Tcb, now: int) -> TimeWait:
         """Put the rest of a connection in the place that it had in the demultiplexer."""
@@ -61,6 +62,8 @@ class TimeWaits:
         self._flows[rest.key] = rest
         self._counters.time_waits += 1
         self._queue.append(rest)
+        if self._due_us < 0:
+            self._due_us = rest.turn_us
         return rest
 
     def remove(self, rest: TimeWait) -> None:
@@ -73,6 +76,7 @@ class TimeWaits:
         while queue:
             rest = queue[0]
             if rest.turn_us > now:
+                self._due_us = rest.turn_us
                 return
             queue.popleft()
             if rest.state == _TIME_WAIT and rest.due_us > now:
@@ -80,13 +84,11 @@ class TimeWaits:
                 queue.append(rest)
             else:
                 self._forget(rest, False)
+        self._due_us = -1
 
     def deadline(self) -> int:
         """When `expire` has something to do, or -1."""
-        if not self._queue:
-            return -1
-        rest = self._queue[0]
-        return rest.turn_us
+        return self._due_us
 
     def _forget(self, rest: TimeWait, early: bool) -> None:
         if rest.state != _TIME_WAIT:
