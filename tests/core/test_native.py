@@ -7,6 +7,8 @@ import mmap
 import os
 import select
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -269,3 +271,30 @@ def test_other_threads_run_while_an_epoll_that_is_not_alone_sleeps(made: Any) ->
         epoll.close()
         os.close(reading)
         os.close(writing)
+
+
+STORES = """
+import importlib.util, mmap, sys
+spec = importlib.util.spec_from_file_location("stores", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+with open(sys.argv[2], "r+b") as file:
+    memory = module.Memory(mmap.mmap(file.fileno(), 64))
+for _ in range(400_000):
+    memory.store64(8, -1)
+"""
+
+
+def test_another_process_never_sees_half_of_a_store(tmp_path: Path) -> None:
+    """An index that is zero for an instant would be the fault of a peer."""
+    shared = tmp_path / "shared"
+    shared.write_bytes(b"\xff" * 64)
+    source = Path(native.__file__).parent / "native.py"
+    with open(shared, "r+b") as file:
+        memory = Memory(mmap.mmap(file.fileno(), 64))
+    with subprocess.Popen([sys.executable, "-c", STORES, str(source), str(shared)]) as storing:
+        seen: set[int] = set()
+        while storing.poll() is None:
+            seen.update(memory.load64(8) for _ in range(1000))
+    assert storing.returncode == 0
+    assert seen == {-1}
