@@ -109,7 +109,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
                 stream.close()
 
 
-RECORDS = {"ring": 10_000_000, "zmq": 1_000_000} if COMPILED else {"ring": 200_000, "zmq": 100_000}
+RECORDS = {"ring": 10_000_000, "zmq": 1_000_000} if COMPILED else {"ring": 200_000, "zmq": 400_000}
 
 
 @pytest.mark.parametrize("kind", ["ring", "zmq"])
@@ -123,7 +123,7 @@ def test_millions_of_records_arrive_once_in_order_and_whole(pair: Pair, kind: st
         end.tell(do="state")
     sent, taken = sender.heard("state"), taker.heard("state")
     assert (sent["records"], taken["records"]) == (total, total)
-    assert sent["full"] > 0, "the channel never pushed back: this test shows nothing"
+    assert sent["full"] > 10, "the channel never pushed back: this test shows nothing"
     assert sent["sleeps"] + taken["sleeps"] > 10, "neither ever slept: this test shows nothing"
     # Each notices the other's end, which it was told to watch.
     assert sender.end() == 0
