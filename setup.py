@@ -50,7 +50,7 @@ def link_arguments():
     script.write_text(PACKET_PATH_FIRST)
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     arguments = [*LINK, f"-Wl,-T,{script}"]
-    probe = [*compiler, "-shared", "-o", os.devnull, "-x", "c", os.devnull, *arguments]
+    probe = [*compiler, "-shared", "-o", str(BUILD / "probe.so"), "-x", "c", os.devnull, *arguments]
     try:
         subprocess.run(probe, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
