@@ -109,10 +109,10 @@ class Child:
 
     def run(self, work: Work, spin: int) -> None:
         """Turn until told to stop, with heartbeats, control messages and the doorbell looked after."""
-        # A thread that spins would keep the interpreter from the others.
         if not self.threaded:
             # Whoever is woken waits for its turn instead of taking it: bursts grow with the load.
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        # A thread that spins would keep the interpreter from the others.
         loop = self._loop = Loop(work, 0 if self.threaded else spin, alone=not self.threaded)
         loop.watch_doorbell(self.doorbell)
         loop.watch(int(self._socket.getsockopt(zmq.FD)), self._hear)

@@ -52,7 +52,7 @@ class Loop:
     """Runs one Work. Descriptors are watched level-triggered; their callbacks take no argument.
 
     A descriptor is forgotten before it is closed. A ZeroMQ socket's tells edges: its callback must empty the socket,
-    and whoever sends on the same socket must look for input again in `Work.arm`.
+    and whoever sends on the same socket has it called `soon`.
     """
 
     def __init__(self, work: Work, spin: int = DEFAULT_SPIN, alone: bool = True) -> None:
