@@ -90,6 +90,14 @@ def up(
         str | None, typer.Option(envvar="NEATCTL_IMPAIR", help="What the driver does to frames, for example loss=5%.")
     ] = None,
     seed: Annotated[int | None, typer.Option(envvar="NEATCTL_SEED", help="Of the impairment. [default: 0]")] = None,
+    placement: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NEATCTL_PLACEMENT",
+            metavar="auto|none",
+            help="Give components cores where that was measured to help, or leave it to the scheduler. [default: auto]",
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(envvar="NEATCTL_CONFIG", metavar="FILE.toml", help="Settings by these names.")
     ] = None,
@@ -108,6 +116,7 @@ def up(
         "transport": transport,
         "impair": impair,
         "seed": seed,
+        "placement": placement,
     }
     try:
         settings = settings_from(options, config)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from neatctl.core.control.config import TestbedConfig
+from neatctl.core.control.placement import PLACEMENTS
 from neatctl.core.control.scaling import MAX_REPLICAS
 from neatctl.nic.impair import parse_impairment
 
@@ -40,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transport: str = "ipc"
     impair: str = ""
     seed: int = 0
+    placement: str = "auto"
+    """Which cores the components run on: control/placement.py."""
 
 
 def settings_from(options: dict[str, Any], file: Path | None) -> Settings:
@@ -76,6 +79,8 @@ def check(settings: Settings, key: str) -> None:
         raise ValueError(f"a channel is {' or '.join(CHANNELS)}, not {value!r}")
     if key == "transport" and value not in TRANSPORTS:
         raise ValueError(f"a transport is {' or '.join(TRANSPORTS)}, not {value!r}")
+    if key == "placement" and value not in PLACEMENTS:
+        raise ValueError(f"a placement is {' or '.join(PLACEMENTS)}, not {value!r}")
     if key == "impair":
         parse_impairment(value)
     if key == "web" and value and not Path(value).is_dir():
@@ -120,6 +125,7 @@ def boot_config(settings: Settings, run_directory: str) -> TestbedConfig:
         web=str(Path(settings.web).resolve()) if settings.web else "",
         impair=settings.impair,
         seed=settings.seed,
+        placement=settings.placement,
     )
 
 

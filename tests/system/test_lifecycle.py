@@ -248,6 +248,23 @@ def test_scaling_under_load_breaks_no_connection(start_testbed: TestbedStarter) 
     assert len(testbed.fetch()) == 20
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) != 2, reason="only on two cores does anything get a place")
+def test_one_replica_on_two_cores_is_placed_until_there_are_more(start_testbed: TestbedStarter) -> None:
+    testbed = start_testbed(1)
+
+    def cores() -> dict[str, set[int]]:
+        return {row["component"]: os.sched_getaffinity(row["pid"]) for row in testbed.status()["processes"]}
+
+    placed = cores()
+    assert placed["driver"] == placed["replica"]
+    assert placed["driver"] | placed["web"] == os.sched_getaffinity(0)
+    assert len(placed["driver"]) == len(placed["web"]) == 1
+    testbed.neatctl("inject-fault", "tcp", "1", "--wait")
+    assert cores()["replica"] == placed["driver"]
+    testbed.neatctl("scale", "2", "--wait")
+    assert all(where == os.sched_getaffinity(0) for where in cores().values())
+
+
 # ---- other ways to run ----
 def test_batches_over_zeromq_carry_the_same(start_testbed: TestbedStarter, tmp_path: Path) -> None:
     octets = os.urandom(3_000_000)

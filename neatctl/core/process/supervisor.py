@@ -25,6 +25,7 @@ from neatctl.core.control.children import Place
 from neatctl.core.control.config import GSO_OCTETS, DriverConfig, ReplicaConfig, SyscallConfig, TestbedConfig
 from neatctl.core.control.events import Event, Journal
 from neatctl.core.control.messages import Message
+from neatctl.core.control.placement import cores_of
 from neatctl.core.control.status import SCHEMA, Status, Usage, status_rows, testbed_state
 from neatctl.core.control.testbed import Testbed
 from neatctl.core.native import COMPILED, now_us
@@ -76,6 +77,9 @@ class Supervisor(Work):
         self._cpu: dict[int, tuple[int, int]] = {}
         self._usage_at = self._started
         self._record_due = True
+        self._cores = sorted(os.sched_getaffinity(0))
+        self._placed: dict[int, frozenset[int]] = {}
+        """Where each process was put, by pid."""
         self._leave_at = -1
         """When threads that do not end are given up, or -1."""
         self.stray = 0
@@ -220,6 +224,7 @@ class Supervisor(Work):
         how = process.reap()
         self._usage.pop(process.pid, None)
         self._cpu.pop(process.pid, None)
+        self._placed.pop(process.pid, None)
         self._numbers.pop(self._routes.pop(number, b""), None)
         self._record_due = True
         self.testbed.exited(number, how, now)
@@ -308,6 +313,20 @@ class Supervisor(Work):
         self._event_log.write(msgspec.json.encode(kept) + b"\n")
         self.commands.tell_followers(kept)
         self._on_event(kept)
+        if self.config.transport == "ipc":
+            self._place()
+
+    def _place(self) -> None:
+        """Put each component on its cores. Its one thread: those of ZeroMQ run where there is room."""
+        for place in self.testbed.places.values():
+            process = self._processes.get(place.child.number) if place.child is not None else None
+            if process is None:
+                continue
+            cores = cores_of(place.component, self.config.placement, self.testbed.wanted, self._cores)
+            if self._placed.get(process.pid, frozenset(self._cores)) != cores:
+                self._placed[process.pid] = cores
+                with contextlib.suppress(OSError):  # it has ended, or the core is taken from us: the scheduler decides
+                    os.sched_setaffinity(process.pid, cores)
 
     def _configure(self, place: Place) -> bytes:
         """The configuration of the next incarnation of a place."""
