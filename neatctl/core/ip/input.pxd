@@ -7,7 +7,7 @@ from neatctl.core.native cimport Memory
 from neatctl.core.tcp.layer cimport TcpLayer
 
 cdef long long _ETHERNET, _IPV4_MIN, _ETHERTYPE_IPV4, _ETHERTYPE_ARP, _ICMP, _TCP, _UDP, _MULTICAST, _BROADCAST
-cdef long long _CHECKSUM_KNOWN, _FLAGS_AT, _FRAME_AT, _ECHO_REPLY, _UNREACHABLE, _ECHO, _QUOTED
+cdef long long _CHECKSUM_KNOWN, _FLAGS_AT, _FRAME_AT, _ECHO_REPLY, _UNREACHABLE, _ECHO, _QUOTED, _KEY_OCTETS, _KEYS_MASK
 cdef long long _PROTOCOL_UNREACHABLE, _PORT_UNREACHABLE, _ERROR_GAP_US, _ERROR_BURST_US
 
 
@@ -16,11 +16,14 @@ cdef class IpInput:
     cdef TcpLayer _tcp
     cdef IpCounters _counters
     cdef long long _local, _directed_broadcast, _errors_us
-    cdef Memory _mac
+    cdef Memory _mac, _key_octets
+    cdef list _keys
     @cython.locals(frame=cython.longlong, group=cython.longlong, ethertype=cython.longlong, known=cython.longlong)
     cpdef receive(self, Memory memory, long long at, long long octets, long long now)
     @cython.locals(counters=IpCounters, ip=cython.longlong, version=cython.longlong, header=cython.longlong, total=cython.longlong, destination=cython.longlong, broadcast=cython.bint, protocol=cython.longlong, key=bytes, code=cython.longlong)
     cdef _ipv4(self, Memory memory, long long frame, long long octets, bint known, bint group, long long now)
+    @cython.locals(slot=cython.longlong, key=bytes)
+    cdef bytes _key(self, Memory memory, long long at)
     @cython.locals(first=cython.longlong)
     cdef bint _source_is_sound(self, long long source) except -1
     @cython.locals(at=cython.longlong, octets=cython.longlong, kind=cython.longlong)

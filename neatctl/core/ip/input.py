@@ -25,6 +25,8 @@ _FRAME_AT = FRAME_AT
 _ECHO_REPLY, _UNREACHABLE, _ECHO = 0, 3, 8
 _PROTOCOL_UNREACHABLE, _PORT_UNREACHABLE = 2, 3
 _QUOTED = 8
+_KEY_OCTETS = 12
+_KEYS_MASK = 255
 _ERROR_GAP_US = 1_000
 _ERROR_BURST_US = 100_000
 """ICMP errors: one a millisecond, bursts of a hundred (RFC 1812 section 4.3.2.8)."""
@@ -42,6 +44,9 @@ class IpInput:
         self._directed_broadcast = self._local | host_bits
         self._mac = Memory(config.mac)
         self._errors_us = 0
+        self._keys = [bytes(_KEY_OCTETS)] * (_KEYS_MASK + 1)
+        """The key of a connection that was heard of lately, and knows its hash: no bytes are made and hashed again."""
+        self._key_octets = Memory(bytearray(_KEY_OCTETS * (_KEYS_MASK + 1)))
 
     def receive(self, memory: Memory, at: int, octets: int, now: int) -> None:
         """A record of a NIC queue that holds a frame; `at` and `octets` are the record's."""
@@ -99,7 +104,7 @@ class IpInput:
             else:
                 self._output.arrived(memory, frame)
                 if header == _IPV4_MIN:
-                    key = memory.bytes(ip + 12, 12)
+                    key = self._key(memory, ip + 12)
                 else:
                     key = memory.bytes(ip + 12, 8) + memory.bytes(ip + header, 4)
                 self._tcp.arrive(memory, ip + header, total - header, key, known, now)
@@ -115,6 +120,16 @@ class IpInput:
             code = _PORT_UNREACHABLE if protocol == _UDP else _PROTOCOL_UNREACHABLE
             self._send_unreachable(memory, ip, header, total, code, now)
         self._output.arrived(memory, -1)
+
+    def _key(self, memory: Memory, at: int) -> bytes:
+        """The 12 octets at `at`, as the same object as last time if their connection was heard of lately."""
+        slot = (memory.get16(at + 8) >> 1) & _KEYS_MASK
+        if self._key_octets.equal(slot * _KEY_OCTETS, memory, at, _KEY_OCTETS):
+            return self._keys[slot]
+        key = memory.bytes(at, _KEY_OCTETS)
+        self._key_octets.put(slot * _KEY_OCTETS, key)
+        self._keys[slot] = key
+        return key
 
     def _source_is_sound(self, source: int) -> bool:
         """Not from this network's void, loopback, a group, a broadcast address or ourselves."""

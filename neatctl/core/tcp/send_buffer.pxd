@@ -6,11 +6,16 @@ cdef Memory _NOTHING
 cdef long long _SMALLEST, _SIZES, _KEPT_OCTETS
 
 
+cdef class Shelf:
+    cdef long long count
+    cdef list places
+
+
 cdef class BufferPool:
-    cdef list _free
-    @cython.locals(size=cython.longlong, free=list)
+    cdef list _shelves
+    @cython.locals(size=cython.longlong, shelf=Shelf, memory=Memory)
     cpdef Memory take(self, long long octets)
-    @cython.locals(size=cython.longlong, free=list)
+    @cython.locals(size=cython.longlong, shelf=Shelf)
     cpdef give(self, Memory memory)
 
 

@@ -18,30 +18,46 @@ _KEPT_OCTETS = 1 << 20
 _NOTHING = Memory(bytearray(0))
 
 
+class Shelf:
+    """Free memories of one size: a stack whose list never shrinks, so that taking and giving allocates nothing."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.places: list[Memory] = []
+
+
 class BufferPool:
     """Memories of 2**12 octets and more that are free at the moment."""
 
     def __init__(self) -> None:
-        self._free: list[list[Memory]] = [[] for _ in range(_SIZES)]
+        self._shelves = [Shelf() for _ in range(_SIZES)]
 
     def take(self, octets: int) -> Memory:
         """A memory of a power of two that holds so many octets; its content is undefined."""
         size = _SMALLEST
         while (1 << size) < octets:
             size += 1
-        free = self._free[size]
-        if free:
-            return free.pop()
-        return Memory(bytearray(1 << size))
+        shelf = self._shelves[size]
+        if not shelf.count:
+            return Memory(bytearray(1 << size))
+        shelf.count -= 1
+        memory = shelf.places[shelf.count]
+        shelf.places[shelf.count] = _NOTHING
+        return memory
 
     def give(self, memory: Memory) -> None:
         """Take a memory back."""
         size = _SMALLEST
         while (1 << size) < memory.octets:
             size += 1
-        free = self._free[size]
-        if len(free) << size < _KEPT_OCTETS or len(free) < 2:
-            free.append(memory)
+        shelf = self._shelves[size]
+        if shelf.count << size >= _KEPT_OCTETS and shelf.count >= 2:
+            return
+        if shelf.count == len(shelf.places):
+            shelf.places.append(memory)
+        else:
+            shelf.places[shelf.count] = memory
+        shelf.count += 1
 
 
 class SendBuffer:
