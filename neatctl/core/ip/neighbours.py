@@ -34,7 +34,10 @@ class Neighbour:
         self.mac = b""
         self.confirmed_us = 0
         self.attempts = 0
+        """How often the open question was asked; 0 while there is none."""
+        self.asked_us = -NEVER
         self.ask_us = NEVER
+        """When to ask, or to ask again."""
         self.held: list[bytes] = []
 
 
@@ -66,22 +69,37 @@ class Neighbours:
             self._counters.drop_unresolved += 1
         neighbour.held.append(record)
         self._counters.held += 1
-        if neighbour.ask_us == NEVER:
-            neighbour.attempts = 0
-            self._ask(neighbour, now)
+        if not neighbour.attempts:
+            self._ask(neighbour, _BROADCAST, now)
 
-    def learn(self, address: bytes, mac: bytes, now: int, only_known: bool = False) -> None:
-        """An address belongs to a station; what waited for it goes out."""
+    def learn(self, address: bytes, mac: bytes, now: int, only_known: bool = False, answer: bool = False) -> None:
+        """An address belongs to a station; what waited for it goes out. That it moved to another station is believed
+        only of an answer to an open question, and asked once more a while later: garbage does not answer twice."""
         if only_known and address not in self._table:
             return
         neighbour = self.neighbour(address)
+        moved = neighbour.mac != b"" and neighbour.mac != mac
+        if moved and not (answer and neighbour.attempts):
+            self.doubt(neighbour, now)
+            return
+        if moved or neighbour.attempts:
+            neighbour.attempts = 0
+            neighbour.ask_us = now + _RETRY_US if moved else NEVER
         if neighbour.mac != mac:
             neighbour.mac = mac
         neighbour.confirmed_us = now
-        neighbour.ask_us = NEVER
         for record in neighbour.held:
             self.out.append(record[:FRAME_AT] + mac + record[FRAME_AT + 6 :])
         neighbour.held.clear()
+
+    def doubt(self, neighbour: Neighbour, now: int) -> None:
+        """Somebody else claims its address: ask everybody, but not more than once in _RETRY_US."""
+        if neighbour.ask_us != NEVER:
+            return
+        if now - neighbour.asked_us >= _RETRY_US:
+            self._ask(neighbour, _BROADCAST, now)
+        else:
+            neighbour.ask_us = neighbour.asked_us + _RETRY_US
 
     def arrive(self, memory: Memory, at: int, octets: int, now: int) -> None:
         """An ARP packet, `at` its first octet."""
@@ -96,7 +114,8 @@ class Neighbours:
             self._counters.drop_arp += 1
             return
         if sender != b"\0\0\0\0":
-            self.learn(sender, sender_mac, now, only_known=target != self._address)
+            for_us = target == self._address
+            self.learn(sender, sender_mac, now, only_known=not for_us, answer=for_us and operation == _REPLY)
         if operation == _REQUEST and target == self._address:
             self._send(_REPLY, sender_mac, sender_mac, sender)
 
@@ -108,21 +127,22 @@ class Neighbours:
                     self._counters.drop_unresolved += len(neighbour.held)
                     neighbour.held.clear()
                     neighbour.mac = b""
+                    neighbour.attempts = 0
                     neighbour.ask_us = NEVER
                 else:
-                    self._ask(neighbour, now)
+                    self._ask(neighbour, _BROADCAST, now)
             elif neighbour.ask_us == NEVER and neighbour.mac and now - neighbour.confirmed_us > _FRESH_US:
-                neighbour.attempts = 0
-                self._ask(neighbour, now)
+                self._ask(neighbour, neighbour.mac, now)
 
     def announce(self) -> None:
         """A gratuitous ARP: this address is here (RFC 5227 section 3)."""
         self._send(_REQUEST, _BROADCAST, _NOBODY, self._address)
 
-    def _ask(self, neighbour: Neighbour, now: int) -> None:
+    def _ask(self, neighbour: Neighbour, to: bytes, now: int) -> None:
         neighbour.attempts += 1
+        neighbour.asked_us = now
         neighbour.ask_us = now + _RETRY_US
-        self._send(_REQUEST, neighbour.mac or _BROADCAST, _NOBODY, neighbour.address)
+        self._send(_REQUEST, to, _NOBODY, neighbour.address)
 
     def _send(self, operation: int, to: bytes, target_mac: bytes, target: bytes) -> None:
         self._counters.arp_out += 1

@@ -112,9 +112,13 @@ class IpOutput:
         self._seen_at = at
 
     def path(self, local: bytes, remote: bytes, now: int, protocol: int = TCP) -> Path:
-        """The way to `remote` (4 octets): cached, for connections to keep."""
+        """The way to `remote` (4 octets): cached, for connections to keep. Who is heard from another station than it
+        leads to is asked for again."""
         path = self._paths.get(remote) if protocol == TCP else self._other_paths.get((remote, protocol))
         if path is not None and path.local == local:
+            if self._seen_at >= 0 and path.mac and path.neighbour.address == remote:
+                if self._seen.bytes(self._seen_at + 6, 6) != path.mac and self._seen_source() == remote:
+                    self.neighbours.doubt(path.neighbour, now)
             return path
         return self._make_path(local, remote, now, protocol)
 
@@ -124,7 +128,7 @@ class IpOutput:
         neighbour = self.neighbours.neighbour(next_hop)
         if not neighbour.mac and next_hop == remote and self._seen_at >= 0:
             source_mac = self._seen.bytes(self._seen_at + 6, 6)
-            if not source_mac[0] & 1 and self._seen.bytes(self._seen_at + 26, 4) == remote:
+            if not source_mac[0] & 1 and self._seen_source() == remote:
                 self.neighbours.learn(remote, source_mac, now)
         path = Path(local, remote, self._mac, neighbour, protocol)
         path.resolve()
@@ -136,6 +140,10 @@ class IpOutput:
         else:
             self._other_paths[(remote, protocol)] = path
         return path
+
+    def _seen_source(self) -> bytes:
+        """The IPv4 source of the frame that is being received."""
+        return self._seen.bytes(self._seen_at + 26, 4)
 
     def begin(self, path: Path, transport_octets: int, now: int) -> int:
         """Room for a transport header and its octets: the offset in `memory`, or -1 when the NIC queue is full."""

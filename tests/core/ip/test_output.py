@@ -26,6 +26,7 @@ from tests.core.ip.frames import (
 )
 
 TCP_HEADER = 20
+LOCAL_FRAME = OUR_MAC + bytes.fromhex("02000000aa01") + b"\x08\x00" + bytes(12) + PEER + LOCAL
 
 
 class Sender:
@@ -155,13 +156,62 @@ def test_off_link_goes_to_the_gateway() -> None:
     assert frame[30:34] == FAR
 
 
-def test_a_station_that_moves_is_followed_by_paths_that_exist() -> None:
+MOVED_MAC = bytes.fromhex("02000000aa01")
+
+
+def test_a_station_that_moves_is_asked_and_then_followed_by_paths_that_exist() -> None:
     sender = Sender()
     sender.know()
     sender.send(b"old")
-    sender.know(mac=bytes.fromhex("02000000aa01"))
+    sender.hear_arp(arp(1, MOVED_MAC, PEER, PEER), 10)
+    sender.send(b"still old")
+    sender.hear_arp(arp(2, MOVED_MAC, PEER, LOCAL, OUR_MAC), 20)
     sender.send(b"new")
-    assert [frame[:6].hex() for frame in sender.queue.frames()] == [PEER_MAC.hex(), "02000000aa01"]
+    old, asked, still_old, new = sender.queue.frames()
+    assert parse_arp(asked).to == BROADCAST_MAC
+    assert [frame[:6] for frame in (old, still_old, new)] == [PEER_MAC, PEER_MAC, MOVED_MAC]
+
+
+def test_nobody_takes_an_address_over_unasked() -> None:
+    sender = Sender()
+    sender.know()
+    for now in range(0, 1_000_000, 1000):
+        sender.hear_arp(arp(2, MOVED_MAC, PEER, LOCAL, OUR_MAC), now)
+        sender.hear_arp(arp(2, PEER_MAC, PEER, LOCAL, OUR_MAC), now)
+    sender.send(b"to whom it was")
+    *asked, frame = sender.queue.frames()
+    assert len(asked) == 1, "one question a second is enough"
+    assert frame[:6] == PEER_MAC
+
+
+def test_a_wrong_answer_is_found_out() -> None:
+    sender = Sender()
+    sender.know()
+    sender.hear_arp(arp(1, MOVED_MAC, PEER, PEER), 10)
+    sender.hear_arp(arp(2, MOVED_MAC, PEER, LOCAL, OUR_MAC), 20)
+    sender.output.neighbours.expire(1_000_020)
+    sender.hear_arp(arp(2, PEER_MAC, PEER, LOCAL, OUR_MAC), 1_000_030)
+    sender.send(b"to whom it was")
+    assert sender.queue.frames()[-1][:6] == PEER_MAC
+    sender.output.neighbours.expire(2_000_030)
+    sender.hear_arp(arp(2, PEER_MAC, PEER, LOCAL, OUR_MAC), 2_000_040)
+    assert len(sender.queue.frames()) == 1
+    sender.output.neighbours.expire(9_000_000)
+    sender.output.send_neighbour_records()
+    assert sender.queue.frames() == []
+
+
+def test_who_is_heard_from_another_station_is_asked_for() -> None:
+    sender = Sender()
+    sender.know()
+    sender.send(b"before")
+    heard = Memory(LOCAL_FRAME)
+    sender.output.arrived(heard, 0)
+    sender.output.path(LOCAL, PEER, 5)
+    sender.output.send_neighbour_records()
+    _, asked = sender.queue.frames()
+    assert parse_arp(asked).target == PEER
+    assert parse_arp(asked).to == BROADCAST_MAC
 
 
 def test_old_entry_is_asked_for_by_unicast_and_stays_in_use() -> None:
