@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from neatctl.apps.load import Load
+from neatctl.apps.load.plain import Load
 
 BODY = b"twenty octets of it\n"
 

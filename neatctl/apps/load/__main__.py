@@ -1,0 +1,10 @@
+"""`python -m neatctl.apps.load`: see the package's docstring."""
+
+from __future__ import annotations
+
+import sys
+
+from neatctl.apps.load.plain import main
+
+if __name__ == "__main__":
+    sys.exit(main())
