@@ -116,9 +116,9 @@ class IpOutput:
         leads to is asked for again."""
         path = self._paths.get(remote) if protocol == TCP else self._other_paths.get((remote, protocol))
         if path is not None and path.local == local:
-            if self._seen_at >= 0 and path.mac and path.neighbour.address == remote:
-                if self._seen.bytes(self._seen_at + 6, 6) != path.mac and self._seen_source() == remote:
-                    self.neighbours.doubt(path.neighbour, now)
+            on_link = path.mac and path.neighbour.address == remote
+            if on_link and self._seen_at >= 0 and self._seen_source() == remote and self._seen_mac() != path.mac:
+                self.neighbours.doubt(path.neighbour, now)
             return path
         return self._make_path(local, remote, now, protocol)
 
@@ -127,7 +127,7 @@ class IpOutput:
         next_hop = remote if on_link or not self._gateway else self._gateway
         neighbour = self.neighbours.neighbour(next_hop)
         if not neighbour.mac and next_hop == remote and self._seen_at >= 0:
-            source_mac = self._seen.bytes(self._seen_at + 6, 6)
+            source_mac = self._seen_mac()
             if not source_mac[0] & 1 and self._seen_source() == remote:
                 self.neighbours.learn(remote, source_mac, now)
         path = Path(local, remote, self._mac, neighbour, protocol)
@@ -140,6 +140,10 @@ class IpOutput:
         else:
             self._other_paths[(remote, protocol)] = path
         return path
+
+    def _seen_mac(self) -> bytes:
+        """The station that the frame that is being received came from."""
+        return self._seen.bytes(self._seen_at + 6, 6)
 
     def _seen_source(self) -> bytes:
         """The IPv4 source of the frame that is being received."""
