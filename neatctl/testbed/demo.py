@@ -154,7 +154,7 @@ def _show(seen: Observed) -> bool:
             ]
         )
     columns = ("replica", "", "connections", "lost", "now", "incarnation", "state")
-    title = f"Who lost what: {load['connections']} connections, replica {VICTIM} killed under load"
+    title = f"Who lost what: {load['connections_wanted']} connections, replica {VICTIM} killed under load"
     screens.show_table(title, columns, rows, (0, 2, 3, 4, 5))
     screens.show_table(
         f"How fast replica {VICTIM} came back",
@@ -164,8 +164,8 @@ def _show(seen: Observed) -> bool:
     )
     print(f"Requests per 100 ms, the kill marked:  {_curve(load['requests_per_100_ms'], seen.killed_at_s)}")
     print(
-        f"{load['requests']:,} requests answered ({load['requests_per_s']:,.0f}/s, one Python client), {wrong} wrong; "
-        f"{load['broken_connections']} of {load['connections']} connections broke, "
+        f"{load['requests']:,} requests answered ({load['requests_per_s']:,.0f}/s, one client process), {wrong} wrong; "
+        f"{load['broken_connections']} of {load['connections_wanted']} connections broke, "
         f"{load['unbroken_connections']} never noticed; up after {seen.up_s:.2f} s"
     )
     judged = {

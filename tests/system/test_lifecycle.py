@@ -34,7 +34,8 @@ def last_serial(testbed: Testbed) -> int:
 
 def start_load(testbed: Testbed, connections: int, seconds: float) -> subprocess.Popen[str]:
     url = f"http://{testbed.address}/20b"
-    argv = ["-m", "neatctl.apps.load", url, "--connections", str(connections), "--seconds", str(seconds)]
+    how = ["--connections", str(connections), "--seconds", str(seconds), "--rate", "2500"]
+    argv = ["-m", "neatctl.apps.load", url, *how]
     return testbed.spawn(sys.executable, *argv)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from neatctl.apps.load.plain import main
+from neatctl.apps.load.run import main
 
 if __name__ == "__main__":
     sys.exit(main())
