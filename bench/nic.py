@@ -17,6 +17,8 @@ from typing import Any
 
 from neatctl.core.native import COMPILED, Memory
 from neatctl.nic.counters import FLOW_UNKNOWN, FLOWS_FULL, FLOWS_NEW, Counters
+from neatctl.nic.devices.pcap import PLACE_OCTETS
+from neatctl.nic.replay import ETHERNET, NicReplay
 from neatctl.nic.rss import Rss
 from neatctl.nic.steering import OPEN, Steering
 from neatctl.nic.tracking import Tracking
@@ -33,14 +35,14 @@ FRAME = struct.Struct(">6s6sH BBHHHBBH4s4s HHLLBBHHH")
 def frames_of(flows: int) -> tuple[Memory, Memory, list[int]]:
     """One TCP segment of each flow, where each is, and the offsets of their flags."""
     frames = mmap.mmap(-1, flows * STRIDE)
-    places = mmap.mmap(-1, flows * 16)
+    places = mmap.mmap(-1, flows * PLACE_OCTETS)
     server = bytes([10, 77, 0, 2])
     for i in range(flows):
         client = struct.pack(">L", 0x0A4D0100 + i // 5)
         ip = (0x45, 0, 40, 0, 0x4000, 64, 6, 0, client, server)
         tcp = (20000 + i % 40000, 80, 1, 1, 0x50, ACK, 65535, 0, 0)
         FRAME.pack_into(frames, i * STRIDE, MAC, b"\x02\0\0\0\0\x01", 0x0800, *ip, *tcp)
-        struct.pack_into("=qq", places, i * 16, i * STRIDE, FRAME.size)
+        struct.pack_into("=qqqq", places, i * PLACE_OCTETS, i * STRIDE, FRAME.size, FRAME.size, 0)
     return Memory(frames), Memory(places), [i * STRIDE + 47 for i in range(flows)]
 
 
@@ -53,18 +55,20 @@ def rate(flows: int, frames: int, tracked: bool) -> tuple[float, str]:
     if tracked:
         for at in flags:
             memory.put8(at, SYN)
-        steering.replay(memory, places, flows, 0)
+        NicReplay(steering).play(memory, places, flows, ETHERNET, 14)
         for at in flags:
             memory.put8(at, ACK)
         if counters.get(FLOWS_NEW) != flows or counters.get(FLOWS_FULL):
             sys.exit(f"nic: {counters.get(FLOWS_NEW)} of {flows} flows are tracked")
     rates = []
-    for run in range(RUNS):
+    replay = NicReplay(steering)
+    for _ in range(RUNS):
         begin = time.process_time()
         for _ in range(frames // flows):
-            if steering.replay(memory, places, flows, 1_000_000 * run) != flows:
-                sys.exit("nic: a frame was dropped")
+            replay.play(memory, places, flows, ETHERNET, 14)
         rates.append(frames // flows * flows / (time.process_time() - begin))
+    if replay.dropped:
+        sys.exit("nic: a frame was dropped")
     if tracked and counters.get(FLOW_UNKNOWN):
         sys.exit("nic: a frame missed its flow")
     return statistics.median(rates), f"median of {RUNS}, {min(rates):,.0f} to {max(rates):,.0f}"

@@ -219,6 +219,30 @@ def logs(
 
 
 @app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A pcap or pcapng file.")],
+    replicas: Annotated[int, typer.Option(help="Queues of the NIC.")] = 4,
+    filters: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Exact filters: source,port,destination,port,replica on each line."),
+    ] = None,
+    no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Steer by filters and RSS alone.")] = False,
+    appliance: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Frames from this address leave the NIC; all others arrive.")
+    ] = "",
+    bpf: Annotated[str, typer.Option(metavar="EXPRESSION", help="Only frames that this filter of libpcap takes.")] = "",
+    seed: Annotated[int | None, typer.Option(help="Of the RSS key. [default: a random key]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Play a capture through the smart NIC alone: frames of each queue, flows, drops by reason, how even it spread."""
+    from neatctl.testbed.replay.offline import Options
+    from neatctl.testbed.replay.verb import run_offline
+
+    options = Options(replicas, filters, not no_tracking, appliance, bpf, seed)
+    _do(lambda: run_offline(file, options, as_json))
+
+
+@app.command()
 def demo(
     seconds: Annotated[float, typer.Option(min=2.0, help="How long to load.")] = 6.0,
     connections: Annotated[int, typer.Option(min=1, help="Of the load.")] = 200,

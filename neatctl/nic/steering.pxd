@@ -2,6 +2,7 @@ import cython
 
 from neatctl.core.native cimport Memory
 from neatctl.nic.counters cimport Counters
+from neatctl.nic.filters cimport Filters
 from neatctl.nic.flow_key cimport FlowKey
 from neatctl.nic.fragments cimport Fragments
 from neatctl.nic.rss cimport Rss
@@ -21,10 +22,13 @@ cdef class Steering:
     cdef Fragments _fragments
     cdef Memory _states
     cdef long long _first
+    cdef bint _tracks
+    cdef Filters _filters
     cpdef long long state(self, long long replica) except? -1
     @cython.locals(key=FlowKey, reason=cython.longlong, sort=cython.longlong, replica=cython.longlong)
     cpdef long long inbound(self, Memory memory, long long at, long long octets, long long now) except? -2
-    cdef long long _new_flow(self, long long hashed) except? -2
+    @cython.locals(replica=cython.longlong)
+    cdef long long _new_flow(self, FlowKey key, long long hashed) except? -2
     @cython.locals(tracking=Tracking, kind=cython.longlong, starts=cython.bint, slot=cython.longlong, replica=cython.longlong, state=cython.longlong)
     cdef long long _tcp(self, FlowKey key, long long hashed, long long now) except? -2
     @cython.locals(flow_state=cython.longlong)
@@ -41,5 +45,5 @@ cdef class Steering:
     cdef bint _may_take(self, long long slot, long long replica) except? -1
     @cython.locals(key=Memory, hashed=cython.longlong, kind=cython.longlong, slot=cython.longlong)
     cpdef bint told(self, Memory memory, long long at, long long octets, long long replica, long long now) except? -1
-    @cython.locals(steered=cython.longlong, i=cython.longlong)
-    cpdef long long replay(self, Memory memory, Memory places, long long frames, long long now) except? -1
+    @cython.locals(key=FlowKey, hashed=cython.longlong, slot=cython.longlong)
+    cpdef long long owner(self, Memory memory, long long at, long long octets) except? -2

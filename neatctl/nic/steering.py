@@ -1,6 +1,6 @@
 """Which replica gets a frame (paper section 4): the tracked flow's, else one of those that accept new flows, by RSS.
 
-    tracked flow -> (exact filters, when there are any) -> RSS over the open queues
+    tracked flow -> exact filter -> RSS over the open queues
 
 A tracked flow stays with its replica whatever happens to the others; a flow begins at a SYN, in or out.
 Every frame goes to one replica, to all (ALL), or is dropped under one counter. Pure: frames and the time go
@@ -22,6 +22,7 @@ from neatctl.nic.counters import (
     FLOWS_TOLD_BY_REPLICA,
     Counters,
 )
+from neatctl.nic.filters import Filters
 from neatctl.nic.flow_key import ACK_FLAG, LATER_FRAGMENT, REPLY, REQUEST, RST_FLAG, SYN_FLAG, TCP, FlowKey
 from neatctl.nic.flow_key import BROADCAST as BROADCAST_SORT
 from neatctl.nic.fragments import Fragments
@@ -59,6 +60,17 @@ class Steering:
         self._fragments = Fragments()
         self._states = Memory(bytearray(MAX_REPLICA + 1))
         self._first = 0
+        self._tracks = True
+        self._filters: Filters | None = None
+
+    # ---- what software sets ----
+    def set_filters(self, filters: Filters | None) -> None:
+        """Ask these exact filters about new flows; None for none."""
+        self._filters = filters
+
+    def stop_tracking(self) -> None:
+        """Every segment goes where filters and RSS say, as on a NIC that tracks nothing (for comparisons)."""
+        self._tracks = False
 
     # ---- queues ----
     def set_states(self, states: dict[int, int], now: int) -> None:
@@ -88,7 +100,7 @@ class Steering:
             self.counters.add(reason, 1)
             return 0
         sort = key.sort
-        if sort == TCP:
+        if sort == TCP and self._tracks:
             self.hash = self.rss.hash(key.memory, 0, key.octets)
             replica = self._tcp(key, self.hash, now)
         elif sort == REPLY:
@@ -99,7 +111,7 @@ class Steering:
             return self._later_fragment(key, now)
         else:
             self.hash = self.rss.hash(key.memory, 0, key.octets)
-            replica = self._new_flow(self.hash)
+            replica = self._new_flow(key, self.hash)
         if replica <= 0:
             self.counters.add(DROP_QUEUE_CLOSED if replica else DROP_NO_QUEUE, 1)
             return 0
@@ -107,8 +119,13 @@ class Steering:
             self._first_fragment(key, replica, now)
         return replica
 
-    def _new_flow(self, hashed: int) -> int:
-        """The replica for what belongs to no tracked flow, 0 if none accepts it. Exact filters are asked here first."""
+    def _new_flow(self, key: FlowKey, hashed: int) -> int:
+        """The replica for what belongs to no tracked flow, 0 if none accepts it. A filter for a replica that takes no
+        new flows is passed over."""
+        if self._filters is not None and key.octets in (12, 36):
+            replica = self._filters.replica(key.memory, TCP6 if key.octets == 36 else TCP4, hashed)
+            if replica and self._states.get8(replica) == _OPEN:
+                return replica
         return self.rss.replica(hashed)
 
     def _tcp(self, key: FlowKey, hashed: int, now: int) -> int:
@@ -121,7 +138,7 @@ class Steering:
             replica = tracking.replica(slot)
             state = self._states.get8(replica)
             if starts and self._over(slot, state, now):
-                replica = self._new_flow(hashed)
+                replica = self._new_flow(key, hashed)
                 if replica:
                     self.counters.add(FLOW_MOVED, 1)
                     tracking.begin(slot, replica, NEW, now)
@@ -133,7 +150,7 @@ class Steering:
             if state == _CLOSED:
                 return -1
             tracking.remove(slot)
-        replica = self._new_flow(hashed)
+        replica = self._new_flow(key, hashed)
         if replica == 0:
             return 0
         if starts:
@@ -181,7 +198,7 @@ class Steering:
     def outbound(self, memory: Memory, at: int, octets: int, replica: int, now: int) -> None:
         """Take note of a frame that this replica sends: SYN begins a flow, FIN and RST end it."""
         key = self._out_key
-        if not key.parse_outbound(memory, at, octets):
+        if not key.parse_outbound(memory, at, octets) or not self._tracks:
             return
         hashed = self.rss.hash(key.memory, 0, key.octets)
         kind = TCP6 if key.octets == 36 else TCP4
@@ -225,12 +242,12 @@ class Steering:
         self.counters.add(FLOWS_TOLD_BY_REPLICA, 1)
         return True
 
-    # ---- offline ----
-    def replay(self, memory: Memory, places: Memory, frames: int, now: int) -> int:
-        """Steer so many frames of a memory, each at an offset and of a length that `places` holds (8 octets each, host
-        order); how many went to a replica. The loop is compiled where this module is."""
-        steered = 0
-        for i in range(frames):
-            if self.inbound(memory, places.load64(i << 4), places.load64((i << 4) + 8), now):
-                steered += 1
-        return steered
+    def owner(self, memory: Memory, at: int, octets: int) -> int:
+        """The replica that a segment which begins or ends a flow, seen leaving, must have come from: the flow's, else
+        the one that RSS gives its answers to; 0 for other frames."""
+        key = self._out_key
+        if not key.parse_outbound(memory, at, octets):
+            return 0
+        hashed = self.rss.hash(key.memory, 0, key.octets)
+        slot = self.tracking.find(key.memory, TCP6 if key.octets == 36 else TCP4, hashed)
+        return self.tracking.replica(slot) if slot >= 0 else self.rss.replica(hashed)

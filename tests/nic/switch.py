@@ -17,10 +17,10 @@ RSS_KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da
 class Switch:
     """A NIC with these queues open."""
 
-    def __init__(self, replicas: Iterable[int], flows: int = 1024) -> None:
+    def __init__(self, replicas: Iterable[int], flows: int = 1024, key: bytes = RSS_KEY) -> None:
         self.counters = Counters()
         self.tracking = Tracking(flows)
-        self.steering = Steering(Rss(RSS_KEY), self.tracking, self.counters, f.NIC_MAC)
+        self.steering = Steering(Rss(key), self.tracking, self.counters, f.NIC_MAC)
         self.queues(replicas)
 
     def queues(

@@ -9,7 +9,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from neatctl.core.native import Memory
 from neatctl.nic.steering import ALL
 from neatctl.nic.tracking import MAX_REPLICA
 from tests.nic import frames as f
@@ -215,18 +214,6 @@ def test_without_an_open_queue_nothing_new_gets_in() -> None:
 def test_replica_numbers_have_a_limit() -> None:
     with pytest.raises(ValueError, match=str(MAX_REPLICA)):
         Switch([MAX_REPLICA + 1])
-
-
-def test_replay_counts_what_was_steered() -> None:
-    frames = [f.tcp(f.CLIENT, 4000, f.SYN), f.arp(1)[:20], f.tcp(f.CLIENT, 4000, f.ACK)]
-    octets = b"".join(frame.ljust(64, b"\0") for frame in frames)
-    places = Memory(bytearray(48))
-    for i, frame in enumerate(frames):
-        places.store64(16 * i, 64 * i)
-        places.store64(16 * i + 8, len(frame))
-    switch = Switch([1])
-    assert switch.steering.replay(Memory(octets), places, 3, 0) == 2
-    assert switch.drops() == {"drop_arp": 1}
 
 
 class LiveFlowsStay(RuleBasedStateMachine):

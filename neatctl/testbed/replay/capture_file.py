@@ -1,0 +1,93 @@
+"""A capture as a file: mapped into memory, its frames in batches, chosen by a BPF expression if there is one.
+
+Reading costs no copy: `nic/devices/pcap.py` finds the places. libpcap, by pcapy-ng, compiles and runs the filters; it
+does not read the files, since it cuts nanoseconds, drops original lengths and refuses interfaces that differ.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from neatctl.core.native import Memory
+from neatctl.nic.devices.pcap import PLACE_OCTETS, BadCapture, Capture
+
+BATCH = 4096
+"""Frames of one batch."""
+_MAX_SNAP = 262_144
+
+
+class BadFilter(ValueError):
+    """A BPF expression that libpcap does not take."""
+
+
+class CaptureFile:
+    """A capture and the batch that was read of it last: `places` has `count` entries (nic/devices/pcap.py)."""
+
+    def __init__(self, capture: Capture, expression: str = "") -> None:
+        self.capture = capture
+        self.places = Memory(bytearray(BATCH * PLACE_OCTETS))
+        self.count = 0
+        self.passed_over = 0
+        """Frames that the BPF expression did not choose."""
+        self._expression = expression
+        self._programs: dict[int, object] = {}
+
+    def read(self) -> bool:
+        """The next batch; False at the end. BadCapture where the file makes no sense; BadFilter."""
+        self.count = self.capture.batch(self.places, BATCH)
+        if self.count == 0:
+            return False
+        if self._expression:
+            self._choose()
+        return True
+
+    def frames(self) -> Iterator[tuple[int, int, bytes]]:
+        """Time (nanoseconds since 1970), octets on the wire, and what was captured of each frame of this batch."""
+        memory, places = self.capture.memory, self.places
+        for place in range(0, self.count * PLACE_OCTETS, PLACE_OCTETS):
+            octets = memory.bytes(places.load64(place), places.load64(place + 8))
+            yield places.load64(place + 24), places.load64(place + 16), octets
+
+    def _choose(self) -> None:
+        program = self._program(self.capture.link)
+        kept = 0
+        for index, (_time, _original, octets) in enumerate(self.frames()):
+            if program.filter(octets):  # type: ignore[attr-defined]
+                self.places.copy(kept * PLACE_OCTETS, self.places, index * PLACE_OCTETS, PLACE_OCTETS)
+                kept += 1
+        self.passed_over += self.count - kept
+        self.count = kept
+
+    def _program(self, link: int) -> object:
+        if link not in self._programs:
+            import pcapy
+
+            try:
+                self._programs[link] = pcapy.compile(link, _MAX_SNAP, self._expression, 1, 0)
+            except pcapy.PcapError as error:
+                raise BadFilter(f"{self._expression!r} is no filter for link type {link}: {error}") from None
+        return self._programs[link]
+
+
+@contextmanager
+def open_capture(path: Path, expression: str = "") -> Iterator[CaptureFile]:
+    """A capture from a regular file. OSError if it cannot be opened, BadCapture if it is none."""
+    with open(path, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise BadCapture("it is no regular file; write what comes from a pipe to one")
+        if status.st_size == 0:
+            raise BadCapture("it is empty")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            if hasattr(mmap, "MADV_SEQUENTIAL"):
+                mapped.madvise(mmap.MADV_SEQUENTIAL)
+            memory = Memory(mapped)
+            try:
+                yield CaptureFile(Capture(memory), expression)
+            finally:
+                memory.release()
