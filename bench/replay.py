@@ -1,7 +1,7 @@
-"""Frames per second of `neatctl replay`: a capture of a million small frames through the smart NIC alone, in one process.
+"""Frames per second of `neatctl replay`: a capture of a million small frames through the smart NIC alone.
 
-The file is written first (64 octets a frame, 10,000 TCP flows, classic pcap) and lies in the page cache. Prints the rate
-over the whole replay, reading included, and what share of the time the reading took.
+The file is written first (64 octets a frame, 10,000 TCP flows, classic pcap) and lies in the page cache. Prints the
+rate over the whole replay, reading included, and what share of the time the reading took.
 """
 
 from __future__ import annotations
