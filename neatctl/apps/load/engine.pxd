@@ -25,7 +25,7 @@ cdef class Engine:
     cdef readonly Counts latency, service_time, connect_time
     cdef readonly list clients
     cdef list _pages
-    cdef long long _page, _limit, _timeout_us, _look_at_us
+    cdef long long _page, _sockets, _limit, _timeout_us, _look_at_us
     cdef Schedule _schedule
     cdef bint _lazy, _leaving
     cdef Target _target

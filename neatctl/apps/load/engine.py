@@ -98,6 +98,7 @@ class Engine:
         host = options.host if options.port == 80 else f"{options.host}:{options.port}"
         self._pages = [Page(host, path, options.expect_octets) for path in options.paths]
         self._page = 0
+        self._sockets = 0
         self._limit = options.requests_per_connection or _FOR_EVER
         self._timeout_us = int(options.timeout_s * 1_000_000)
         self._schedule = Schedule(options.rate, begin_us) if options.rate else None
@@ -168,12 +169,10 @@ class Engine:
         for client in self.clients:
             if client.state == _FREE:
                 self._ask(client, now, now)
-            elif client.state == _CONNECTING:
-                self._shut(client)
 
     def busy(self) -> bool:
-        """Whether any connection is open."""
-        return self.open > 0
+        """Whether any connection is open or opening."""
+        return self._sockets > 0
 
     def close(self) -> None:
         """Close everything at once."""
@@ -234,6 +233,7 @@ class Engine:
         client.fd = self._target.connect()
         code = -client.fd
         if client.fd >= 0:
+            self._sockets += 1
             code = -self._poller.watch(client.fd, client.tag)
         if code:
             self._failed(client, class_of(code, True), f"connect {reason_of(code)}")
@@ -249,7 +249,7 @@ class Engine:
             self.most_open = self.open
         if client.due_us >= 0:
             self._ask(client, client.due_us, now)
-        elif self._schedule is None:
+        elif self._schedule is None or self._leaving:
             self._ask(client, now, now)
         else:
             self._free.join(client.number)
@@ -273,6 +273,7 @@ class Engine:
         if client.fd >= 0:
             close_socket(client.fd)
             client.fd = -1
+            self._sockets -= 1
         return 0
 
     # ---- asking ----
