@@ -94,8 +94,8 @@ def up(
         str | None,
         typer.Option(
             envvar="NEATCTL_PLACEMENT",
-            metavar="auto|none",
-            help="Give components cores where that was measured to help, or leave it to the scheduler. [default: auto]",
+            metavar="none|auto",
+            help="Leave it to the scheduler, or give components cores of their own on a quiet machine. [default: none]",
         ),
     ] = None,
     config: Annotated[
