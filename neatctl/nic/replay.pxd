@@ -9,6 +9,9 @@ cdef long long FLOWS_EXPIRED, FLOWS_NEW, RX_FRAMES, RX_OCTETS, TX_FRAMES, TX_OCT
 cdef long long _HEADER, _HEAD_OCTETS, _LONGEST, _ETHERNET, _SLL, _SLL2, _IPV4, _IPV6, _PLACE, _ALL
 cdef long long _EXPIRE_EVERY_US, _EXPIRE_PARTS, _LONG_US
 
+@cython.locals(version=cython.longlong)
+cpdef long long ethertype_of(Memory memory, long long at, long long captured, long long link, long long front) except? -1
+
 
 cdef class NicReplay:
     cdef readonly Steering steering
@@ -21,7 +24,7 @@ cdef class NicReplay:
     cpdef play(self, Memory memory, Memory places, long long count, long long link, long long front)
     @cython.locals(now=cython.longlong, tracking=Tracking, slots=cython.longlong)
     cdef _pass_time(self, long long time_ns)
-    @cython.locals(staging=Memory, ethertype=cython.longlong, version=cython.longlong)
+    @cython.locals(staging=Memory)
     cdef _stage(self, Memory memory, long long at, long long captured, long long link, long long front)
     @cython.locals(width=cython.longlong, ethertype=cython.longlong)
     cdef bint _leaves(self, Memory memory, long long at, long long octets) except -1

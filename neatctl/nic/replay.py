@@ -117,15 +117,7 @@ class NicReplay:
             return
         if captured <= front:
             return
-        ethertype = 0
-        if link == _SLL and captured >= 16:
-            ethertype = memory.get16(at + 14)
-        elif link == _SLL2 and captured >= 2:
-            ethertype = memory.get16(at)
-        else:
-            version = memory.get8(at + front) >> 4
-            ethertype = _IPV4 if version == 4 else _IPV6 if version == 6 else 0
-        staging.put16(12, ethertype)
+        staging.put16(12, ethertype_of(memory, at, captured, link, front))
         staging.copy(_HEADER, memory, at + front, min(captured - front, _HEAD_OCTETS))
 
     def _leaves(self, memory: Memory, at: int, octets: int) -> bool:
@@ -146,3 +138,15 @@ class NicReplay:
         replica = steering.owner(memory, at, octets)
         if replica > 0:
             steering.outbound(memory, at, octets, replica, self._now)
+
+
+def ethertype_of(memory: Memory, at: int, captured: int, link: int, front: int) -> int:
+    """What stands behind the header of a link other than Ethernet, `front` octets long; 0 if nobody can tell."""
+    if captured <= front:
+        return 0
+    if link == _SLL:
+        return memory.get16(at + 14)
+    if link == _SLL2:
+        return memory.get16(at)
+    version = memory.get8(at + front) >> 4
+    return _IPV4 if version == 4 else _IPV6 if version == 6 else 0

@@ -1,4 +1,4 @@
-"""Reads pcap and pcapng files: the places of their frames in batches, so that the frames themselves are never copied.
+"""Reads pcap and pcapng files: the places of their frames, in batches, within a window that moves over the file.
 
 Takes microsecond and nanosecond files of either byte order, several sections and interfaces, and files that were cut
 off in a record. Formats: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng. What cannot be read raises BadCapture,
@@ -7,6 +7,8 @@ which says where. Knows octets in a Memory, and nothing of files or of what is i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from neatctl.core.native import Memory
 
 PLACE_OCTETS = 32
@@ -14,13 +16,18 @@ PLACE_OCTETS = 32
 many it had on the wire, and when (nanoseconds since 1970)."""
 MAX_CAPTURED = 1 << 20
 """Octets of one frame. More is nonsense: libpcap stops at a quarter of it."""
+WINDOW_OCTETS = 1 << 21
+"""Of a window at least: each record that must be there as a whole is smaller."""
 
 _MICROSECONDS, _NANOSECONDS, _MODIFIED = 0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34
 _SECTION, _BYTE_ORDER = 0x0A0D0D0A, 0x1A2B3C4D
 _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 1, 2, 3, 6
 _FILE_HEADER = 24
+_SECTION_HEADER = 28
 _RECORD_HEADER = 16
 _MAX_BLOCK = 64 << 20
+_MAX_WHOLE = MAX_CAPTURED + (1 << 19)
+"""A frame and its options, in one block."""
 _MAX_INTERFACES = 4096
 _INTERFACE_OCTETS = 40
 _MASK32 = 0xFFFFFFFF
@@ -35,10 +42,20 @@ class BadCapture(ValueError):
 
 
 class Capture:
-    """One file, from its first frame to its last. BadCapture if its beginning is none of a capture."""
+    """One file, from its first frame to its last. BadCapture if its beginning is none of a capture.
 
-    def __init__(self, memory: Memory) -> None:
+    `memory` is the whole file; or, with `fill`, a window of WINDOW_OCTETS or more: `fill(at)` puts the file's next
+    octets into it from `at` on and returns how many they are, 0 at the file's end. It is called only by `batch`.
+    """
+
+    def __init__(self, memory: Memory, fill: Callable[[int], int] | None = None) -> None:
         self.memory = memory
+        self._fill = fill
+        self._end = 0 if fill else memory.octets
+        self._ended = fill is None
+        self._base = 0
+        self._next = 0
+        self._more()
         self.at = 0
         """How far the file was read, in octets."""
         self.frames = 0
@@ -56,8 +73,8 @@ class Capture:
         self._swapped = False
         self._factor = 1
         self._interfaces = Memory(bytearray(_MAX_INTERFACES * _INTERFACE_OCTETS))
-        if memory.octets < 4:
-            raise BadCapture("it is empty" if memory.octets == 0 else "it is no pcap or pcapng file")
+        if self._end < 4:
+            raise BadCapture("it is empty" if self._end == 0 else "it is no pcap or pcapng file")
         magic = memory.get32h(0)
         if magic == _SECTION:
             self.format = "pcapng"
@@ -70,12 +87,12 @@ class Capture:
             raise BadCapture("it is of a pcap dialect of long ago (a1b2cd34); `editcap IN OUT` makes a pcapng of it")
         if magic not in (_MICROSECONDS, _NANOSECONDS):
             raise BadCapture(_what_it_is(memory))
-        if memory.octets < _FILE_HEADER:
+        if self._end < _FILE_HEADER:
             raise BadCapture("its file header is cut off")
         self._factor = 1000 if magic == _MICROSECONDS else 1
         self.link = self._get32(20) & 0xFFFF
         self.sections = self.interfaces = 1
-        self.at = _FILE_HEADER
+        self.at = self._next = _FILE_HEADER
 
     def batch(self, places: Memory, room: int) -> int:
         """Put the places of the next frames, at most `room` and all of one link type; how many, 0 at the end.
@@ -87,68 +104,110 @@ class Capture:
         else:
             count = self._batch_of_blocks(places, room)
         self.frames += count
+        self.at = self._base + self._next
         return count
+
+    def _more(self) -> bool:
+        """Move the window on to what comes next and fill it; False if nothing came. Places given before are void."""
+        if self._ended:
+            return False
+        came = False
+        rest = self._end - self._next
+        while rest < 0:
+            # A block that nobody reads goes on behind the window.
+            self._base += self._end
+            self._end = self._read(0)
+            if self._ended:
+                self._next = 0
+                self.cut = True
+                return False
+            self._next = -rest
+            rest = self._end - self._next
+            came = True
+        if self._next:
+            self.memory.copy(0, self.memory, self._next, rest)
+            self._base += self._next
+            self._next = 0
+            self._end = rest
+        while self._end < self.memory.octets and not self._ended:
+            read = self._read(self._end)
+            self._end += read
+            came = came or read > 0
+        return came
+
+    def _read(self, at: int) -> int:
+        assert self._fill is not None
+        read = self._fill(at)
+        self._ended = read == 0
+        return read
 
     # ---- pcap ----
     def _batch_of_records(self, places: Memory, room: int) -> int:
-        memory = self.memory
         count = 0
-        at = self.at
         while count < room:
-            rest = memory.octets - at
-            if rest < _RECORD_HEADER:
-                self.cut = rest > 0
-                break
-            captured = self._get32(at + 8)
+            at = self._next
+            rest = self._end - at
+            captured = self._get32(at + 8) if rest >= _RECORD_HEADER else 0
             if captured > _MAX_CAPTURED:
                 if count == 0:
-                    raise BadCapture(f"the record at octet {at} claims to hold {captured} octets")
+                    raise BadCapture(f"the record at octet {self._base + at} claims to hold {captured} octets")
                 break
-            if captured > rest - _RECORD_HEADER:
-                self.cut = True
+            if rest < _RECORD_HEADER + captured:
+                if count == 0:
+                    if self._more():
+                        continue
+                    self.cut = rest > 0
                 break
             time_ns = self._get32(at) * _NANO + self._get32(at + 4) * self._factor
             self._place(places, count, at + _RECORD_HEADER, captured, self._get32(at + 12), time_ns)
             count += 1
-            at += _RECORD_HEADER + captured
-        self.at = at
+            self._next = at + _RECORD_HEADER + captured
         return count
 
     # ---- pcapng ----
     def _batch_of_blocks(self, places: Memory, room: int) -> int:
-        memory = self.memory
         count = 0
         while count < room:
-            at = self.at
-            rest = memory.octets - at
-            if rest < 12:
-                self.cut = rest > 0
-                break
+            at = self._next
+            rest = self._end - at
+            if rest < _SECTION_HEADER:
+                if count == 0 and self._more():
+                    continue
+                if rest < 12:
+                    self.cut = self.cut or (count == 0 and rest > 0)
+                    break
             kind = self._get32(at)
             if kind == _SECTION:
                 if count:
                     break
-                self._begin_section(at, rest)
-                if self.cut:
+                if rest < _SECTION_HEADER:
+                    self.cut = True
                     break
+                self._find_byte_order(at)
             octets = self._get32(at + 4)
-            if octets < 12 or octets & 3 or octets > _MAX_BLOCK:
+            used = kind in (_ENHANCED_PACKET, _OLD_PACKET, _SIMPLE_PACKET, _INTERFACE, _SECTION)
+            if octets < 12 or octets & 3 or octets > (_MAX_WHOLE if used else _MAX_BLOCK):
                 if count == 0:
-                    raise BadCapture(f"the block at octet {at} claims to be {octets} octets long")
+                    raise BadCapture(f"the block at octet {self._base + at} claims to be {octets} octets long")
                 break
-            if octets > rest:
-                self.cut = True
+            if octets > rest and (used or self._ended):
+                if count == 0:
+                    if self._more():
+                        continue
+                    self.cut = True
                 break
-            if kind in (_ENHANCED_PACKET, _OLD_PACKET, _SIMPLE_PACKET):
-                placed = self._packet(places, count, kind, at, octets)
-                if placed < 0:
-                    break
-                count += placed
+            if kind == _SECTION:
+                self._begin_section(at)
             elif kind == _INTERFACE:
                 if count:
                     break
                 self._begin_interface(at, octets)
-            self.at = at + octets
+            elif used:
+                placed = self._packet(places, count, kind, at, octets)
+                if placed < 0:
+                    break
+                count += placed
+            self._next = at + octets
         return count
 
     def _packet(self, places: Memory, count: int, kind: int, at: int, octets: int) -> int:
@@ -187,7 +246,7 @@ class Capture:
 
     def _bad(self, count: int, at: int, why: str) -> int:
         if count == 0:
-            raise BadCapture(f"the packet block at octet {at} {why}")
+            raise BadCapture(f"the packet block at octet {self._base + at} {why}")
         return -1
 
     def _time(self, described: int, high: int, low: int) -> int:
@@ -207,31 +266,31 @@ class Capture:
             return 0
         return seconds * _NANO + time_ns
 
-    def _begin_section(self, at: int, rest: int) -> None:
-        """A section has a byte order and interfaces of its own."""
-        if rest < 28:
-            self.cut = True
-            return
+    def _find_byte_order(self, at: int) -> None:
+        """Each section has its own."""
         order = self.memory.get32h(at + 8)
         if order not in (_BYTE_ORDER, _swap32(_BYTE_ORDER)):
-            raise BadCapture(f"the section at octet {at} has no byte order")
+            raise BadCapture(f"the section at octet {self._base + at} has no byte order")
         self._swapped = order != _BYTE_ORDER
-        if self._get16(at + 12) != 1:
-            raise BadCapture(f"the section at octet {at} is of version {self._get16(at + 12)} of pcapng, not 1")
+
+    def _begin_section(self, at: int) -> None:
+        version = self._get16(at + 12)
+        if version != 1:
+            raise BadCapture(f"the section at octet {self._base + at} is of version {version} of pcapng, not 1")
         self.sections += 1
         self.interfaces = 0
 
     def _begin_interface(self, at: int, octets: int) -> None:
         if octets < 20:
-            raise BadCapture(f"the interface block at octet {at} is too short")
+            raise BadCapture(f"the interface block at octet {self._base + at} is too short")
         if self.interfaces == _MAX_INTERFACES:
-            raise BadCapture(f"there are more than {_MAX_INTERFACES} interfaces at octet {at}")
+            raise BadCapture(f"there are more than {_MAX_INTERFACES} interfaces at octet {self._base + at}")
         resolution, offset_s = self._time_options(at + 16, at + octets - 4)
         power = resolution & 0x7F
         described = self.interfaces * _INTERFACE_OCTETS
         if power > (32 if resolution & 0x80 else 9):
             base = 2 if resolution & 0x80 else 10
-            raise BadCapture(f"the interface at octet {at} counts time in units of {base}^-{power} s")
+            raise BadCapture(f"the interface at octet {self._base + at} counts time in units of {base}^-{power} s")
         self._interfaces.store64(described, self._get16(at + 8))
         self._interfaces.store64(described + 8, self._get32(at + 12))
         self._interfaces.store64(described + 16, 1 if resolution & 0x80 else 10**power)
@@ -255,7 +314,7 @@ class Capture:
                 if offset_s >= 1 << 63:
                     offset_s -= 1 << 64
                 if abs(offset_s) > _FAR_FUTURE // _NANO:
-                    raise BadCapture(f"the interface option at octet {at} moves time by {offset_s} s")
+                    raise BadCapture(f"the interface option at octet {self._base + at} moves time by {offset_s} s")
             at += 4 + (octets + 3 & ~3)
         return resolution, offset_s
 

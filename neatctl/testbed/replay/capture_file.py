@@ -1,23 +1,26 @@
-"""A capture as a file: mapped into memory, its frames in batches, chosen by a BPF expression if there is one.
+"""A capture from a file or pipe: read through a window, its frames in batches, chosen by a BPF expression.
 
-Reading costs no copy: `nic/devices/pcap.py` finds the places. libpcap, by pcapy-ng, compiles and runs the filters; it
+`nic/devices/pcap.py` finds the places of frames in the window. libpcap, by pcapy-ng, compiles and runs the filters; it
 does not read the files, since it cuts nanoseconds, drops original lengths and refuses interfaces that differ.
+
+    with open_capture(path) as file:
+        while file.read():
+            for time_ns, octets_on_the_wire, frame in file.ethernet_frames(): ...
 """
 
 from __future__ import annotations
 
-import mmap
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from neatctl.core.native import Memory
-from neatctl.nic.devices.pcap import PLACE_OCTETS, BadCapture, Capture
+from neatctl.nic.devices.pcap import PLACE_OCTETS, WINDOW_OCTETS, Capture
+from neatctl.nic.replay import LINKS, ethertype_of
 
 BATCH = 4096
 """Frames of one batch."""
+ETHERNET_HEADER = 14
 _MAX_SNAP = 262_144
 
 
@@ -53,6 +56,19 @@ class CaptureFile:
             octets = memory.bytes(places.load64(place), places.load64(place + 8))
             yield places.load64(place + 24), places.load64(place + 16), octets
 
+    def ethernet_frames(self) -> Iterator[tuple[int, int, bytes]]:
+        """As `frames`, with an Ethernet header in front where the link has another one (addresses all 0). Nothing for
+        link types that cannot be steered."""
+        link = self.capture.link
+        front = LINKS.get(link)
+        if front == ETHERNET_HEADER:
+            yield from self.frames()
+        elif front is not None:
+            for time_ns, original, octets in self.frames():
+                ethertype = ethertype_of(Memory(octets), 0, len(octets), link, front)
+                header = bytes(12) + ethertype.to_bytes(2, "big")
+                yield time_ns, max(original - front, 0) + ETHERNET_HEADER, header + octets[front:]
+
     def _choose(self) -> None:
         program = self._program(self.capture.link)
         kept = 0
@@ -76,18 +92,8 @@ class CaptureFile:
 
 @contextmanager
 def open_capture(path: Path, expression: str = "") -> Iterator[CaptureFile]:
-    """A capture from a regular file. OSError if it cannot be opened, BadCapture if it is none."""
-    with open(path, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise BadCapture("it is no regular file; write what comes from a pipe to one")
-        if status.st_size == 0:
-            raise BadCapture("it is empty")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            if hasattr(mmap, "MADV_SEQUENTIAL"):
-                mapped.madvise(mmap.MADV_SEQUENTIAL)
-            memory = Memory(mapped)
-            try:
-                yield CaptureFile(Capture(memory), expression)
-            finally:
-                memory.release()
+    """A capture from a file or a pipe. OSError if it cannot be opened or read, BadCapture if it is none."""
+    with open(path, "rb", buffering=0) as file:
+        window = bytearray(WINDOW_OCTETS)
+        view = memoryview(window)
+        yield CaptureFile(Capture(Memory(window), lambda at: file.readinto(view[at:]) or 0), expression)

@@ -108,7 +108,7 @@ def replay_offline(path: Path, options: Options, progress: object = None) -> Off
             SCHEMA,
             str(path),
             capture.format,
-            capture.memory.octets,
+            capture.at,
             frames,
             capture.truncated,
             capture.undated,

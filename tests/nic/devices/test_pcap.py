@@ -16,10 +16,26 @@ from tests.testbed.replay.captures import Record, block, interface, option, pack
 ROOM = 7
 
 
-def read(octets: bytes) -> tuple[Capture, list[tuple[int, bytes, int, int]]]:
-    """The whole file: time, octets, original length and link type of each frame."""
+Frame = tuple[int, bytes, int, int]
+"""Time, octets, original length and link type."""
+
+
+def read(octets: bytes, window: int = 0, step: int = 0) -> tuple[Capture, list[Frame]]:
+    """All frames: of a file that is in memory, or through a window that `step` octets come into at a time."""
     memory = Memory(octets)
-    capture = Capture(memory)
+    fill = None
+    if window:
+        memory = Memory(bytearray(window))
+        came = 0
+
+        def fill(at: int) -> int:
+            nonlocal came
+            part = octets[came : came + min(step, window - at)]
+            memory.put(at, part)
+            came += len(part)
+            return len(part)
+
+    capture = Capture(memory, fill)
     places = Memory(bytearray(ROOM * PLACE_OCTETS))
     frames = []
     while count := capture.batch(places, ROOM):
@@ -140,7 +156,16 @@ def test_frames_before_a_bad_record_are_given() -> None:
         capture.batch(places, ROOM)
 
 
-@given(st.sampled_from([b"", pcap([]), pcap([], ">"), section() + interface(), section(">")]), st.binary(max_size=200))
+heads = st.sampled_from([b"", pcap([]), pcap([], ">"), section() + interface(), section(">")])
+blocks = st.one_of(
+    st.binary(max_size=100),
+    st.builds(block, st.integers(0, 12), st.binary(max_size=200)),
+    st.builds(lambda octets: packet(5, octets, len(octets)), st.binary(max_size=100)),
+    st.just(section(">") + interface(order=">") + packet(7, b"other order", 11, order=">")),
+)
+
+
+@given(heads, st.binary(max_size=200))
 @example(section(), interface() + packet(5, b"x" * 60, 60)[:-2])
 def test_any_octets_are_read_or_refused(head: bytes, tail: bytes) -> None:
     try:
@@ -149,3 +174,23 @@ def test_any_octets_are_read_or_refused(head: bytes, tail: bytes) -> None:
         return
     assert capture.at <= len(head + tail)
     assert sum(len(octets) for _, octets, _, _ in frames) <= len(head + tail)
+
+
+def outcome(octets: bytes, window: int = 0, step: int = 0) -> object:
+    try:
+        capture, frames = read(octets, window, step)
+    except BadCapture as error:
+        return str(error)
+    return frames, capture.cut, capture.truncated, capture.sections
+
+
+@given(heads, st.lists(blocks, max_size=30), st.integers(0, 30), st.integers(256, 900), st.integers(1, 400))
+@example(pcap([]), [struct.pack("<IIII", 0, 0, 240, 240) + bytes(240)] * 9, 0, 256, 100)
+@example(section() + interface(), [block(5, bytes(2000)), packet(5, b"after", 5)], 0, 256, 50)
+@example(section() + interface(), [packet(5, b"before", 6), block(5, bytes(2000))], 9, 256, 50)
+def test_a_window_shows_the_same_as_the_whole(
+    head: bytes, parts: list[bytes], lost: int, window: int, step: int
+) -> None:
+    octets = head + b"".join(parts)
+    octets = octets[: len(octets) - lost]
+    assert outcome(octets, window, step) == outcome(octets)
