@@ -5,7 +5,7 @@ from neatctl.nic.counters cimport Counters
 from neatctl.nic.steering cimport Steering
 from neatctl.nic.tracking cimport Tracking
 
-cdef long long FLOWS_EXPIRED, FLOWS_NEW, RX_FRAMES, RX_OCTETS, TX_FRAMES, TX_OCTETS
+cdef long long FLOWS_EVICTED, FLOWS_EXPIRED, FLOWS_NEW, RX_FRAMES, RX_OCTETS, TX_FRAMES, TX_OCTETS
 cdef long long _HEADER, _HEAD_OCTETS, _LONGEST, _ETHERNET, _SLL, _SLL2, _IPV4, _IPV6, _PLACE, _ALL
 cdef long long _EXPIRE_EVERY_US, _EXPIRE_PARTS, _LONG_US
 
@@ -22,8 +22,10 @@ cdef class NicReplay:
     cpdef long long flows(self, long long replica) except? -1
     @cython.locals(steering=Steering, counters=Counters, arrived=cython.longlong, octets_in=cython.longlong, i=cython.longlong, place=cython.longlong, at=cython.longlong, captured=cython.longlong, octets=cython.longlong, source=Memory, before=cython.longlong, replica=cython.longlong, queue=cython.longlong)
     cpdef play(self, Memory memory, Memory places, long long count, long long link, long long front)
-    @cython.locals(now=cython.longlong, tracking=Tracking, slots=cython.longlong)
+    @cython.locals(now=cython.longlong)
     cdef _pass_time(self, long long time_ns)
+    @cython.locals(tracking=Tracking, silent=cython.bint, slots=cython.longlong)
+    cdef _expire(self, long long now)
     @cython.locals(staging=Memory)
     cdef _stage(self, Memory memory, long long at, long long captured, long long link, long long front)
     @cython.locals(width=cython.longlong, ethertype=cython.longlong)

@@ -8,7 +8,7 @@ file, no clock and no queue.
 from __future__ import annotations
 
 from neatctl.core.native import Memory
-from neatctl.nic.counters import FLOWS_EXPIRED, FLOWS_NEW, RX_FRAMES, RX_OCTETS, TX_FRAMES, TX_OCTETS
+from neatctl.nic.counters import FLOWS_EVICTED, FLOWS_EXPIRED, FLOWS_NEW, RX_FRAMES, RX_OCTETS, TX_FRAMES, TX_OCTETS
 from neatctl.nic.devices.pcap import PLACE_OCTETS
 from neatctl.nic.steering import ALL, Steering
 from neatctl.nic.tracking import MAX_REPLICA
@@ -100,13 +100,28 @@ class NicReplay:
         now = (time_ns - self._begin_ns) // 1000
         if now <= self._now:
             return
-        tracking = self.steering.tracking
-        if now >= self._expire_at:
-            if tracking.count:
-                slots = tracking.slots if now - self._now >= _LONG_US else tracking.slots // _EXPIRE_PARTS + 64
-                self.steering.counters.add(FLOWS_EXPIRED, tracking.expire(now, slots))
-            self._expire_at = now + _EXPIRE_EVERY_US
         self._now = now
+        if now >= self._expire_at:
+            self._expire(now)
+
+    def _expire(self, now: int) -> None:
+        """What the driver does each 10 ms; after a long silence, what is left when it went through the table."""
+        tracking = self.steering.tracking
+        silent = now - self._expire_at >= _LONG_US
+        while tracking.count and silent:
+            silent = tracking.expire(now, tracking.slots) > 0
+        slots = tracking.slots // _EXPIRE_PARTS + 64
+        while tracking.count and self._expire_at <= now and now - self._expire_at < _LONG_US:
+            tracking.expire(self._expire_at, slots)
+            self._expire_at += _EXPIRE_EVERY_US
+        self._expire_at = max(self._expire_at, now + _EXPIRE_EVERY_US)
+
+    def read_counters(self) -> dict[str, int]:
+        """The driver's counters by name."""
+        tracking = self.steering.tracking
+        self.steering.counters.put(FLOWS_EXPIRED, tracking.expired)
+        self.steering.counters.put(FLOWS_EVICTED, tracking.evicted)
+        return self.steering.counters.read()
 
     def _stage(self, memory: Memory, at: int, captured: int, link: int, front: int) -> None:
         """The head of a frame behind an Ethernet header, and zeros for what was not captured."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from neatctl.core.native import COMPILED
-from neatctl.nic.counters import DECLARED, Counters
+from neatctl.nic.counters import Counters
 from neatctl.nic.devices.pcap import BadCapture
 from neatctl.nic.replay import LINKS, NicReplay
 from neatctl.nic.rss import Rss
@@ -122,7 +122,7 @@ def replay_offline(path: Path, options: Options, progress: object = None) -> Off
             nic.to_all,
             nic.dropped,
             tracking.count,
-            {DECLARED[number][0]: counters.get(number) for number in DECLARED if counters.get(number)},
+            {name: count for name, count in nic.read_counters().items() if count},
             spread_of([queue.flows for queue in queues]) if options.tracking else None,
             round(seconds, 6),
             round(frames / seconds) if seconds else 0.0,
