@@ -1,6 +1,5 @@
 import cython
 
-from neatctl.core.channel.doorbell cimport Doorbell
 from neatctl.core.native cimport Epoll, now_us, yield_cpu
 from neatctl.core.spin cimport Spin
 
@@ -23,13 +22,12 @@ cdef class Loop:
     cdef dict _callbacks
     cdef list _timers
     cdef list _soon
-    cdef long long _timer_at, _doorbell_fd
-    cdef Doorbell _doorbell
+    cdef long long _timer_at
     @cython.locals(idle=cython.longlong, service_at=cython.longlong, now=cython.longlong, work=Work, spin=Spin, done=cython.longlong)
     cpdef run(self)
     @cython.locals(sleep=cython.longlong)
     cdef long long _sleep_us(self, long long now, long long deadline) except? -2
-    @cython.locals(epoll=Epoll, count=cython.longlong, i=cython.longlong, fd=cython.longlong, soon=list, now=cython.longlong)
+    @cython.locals(epoll=Epoll, count=cython.longlong, i=cython.longlong, soon=list, now=cython.longlong)
     cdef bint _service(self, long long timeout_us) except? -1
     @cython.locals(due=cython.longlong)
     cdef _run_timers(self, long long now)

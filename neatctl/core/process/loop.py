@@ -69,22 +69,19 @@ class Loop:
         self._timers: list[tuple[Callable[[int], int], int]] = []
         self._timer_at = _NEVER
         self._soon: list[Callable[[], object]] = []
-        self._doorbell: Doorbell | None = None
-        self._doorbell_fd = -1
 
     def watch_asleep(self, fd: int) -> None:
         """Wake up for one descriptor that every turn reads: it is waited for in sleep only."""
         self._epoll.beside = fd
 
-    def watch(self, fd: int, callback: Callable[[], object], writable: bool = False) -> None:
+    def watch(self, fd: int, callback: Callable[[], object], events: int = select.EPOLLIN) -> None:
+        """Call it back when one of these events of epoll_ctl(2) is there."""
         self._callbacks[fd] = callback
-        self._epoll.register(fd, select.EPOLLOUT if writable else select.EPOLLIN)
+        self._epoll.register(fd, events)
 
     def watch_doorbell(self, doorbell: Doorbell) -> None:
         """Wake up when it rings."""
-        self._doorbell = doorbell
-        self._doorbell_fd = doorbell.fd
-        self._epoll.register(doorbell.fd, select.EPOLLIN | select.EPOLLET)
+        self.watch(doorbell.fd, doorbell.clear, select.EPOLLIN | select.EPOLLET)
 
     def forget(self, fd: int) -> None:
         if fd in self._callbacks:
@@ -167,13 +164,9 @@ class Loop:
         epoll = self._epoll
         count = epoll.wait(timeout_us)
         for i in range(count):
-            fd = epoll.ready(i)
-            if fd == self._doorbell_fd and self._doorbell is not None:
-                self._doorbell.clear()
-            else:
-                callback = self._callbacks.get(fd)
-                if callback is not None:
-                    callback()
+            callback = self._callbacks.get(epoll.ready(i))
+            if callback is not None:
+                callback()
         if self._soon:
             soon, self._soon = self._soon, []
             for callback in soon:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 from collections.abc import Callable
 
@@ -73,7 +74,7 @@ class Probe:
             return
         self._socket = attempt
         self._next = now + PATIENCE_US
-        self._loop.watch(attempt.fileno(), self._decided, writable=True)
+        self._loop.watch(attempt.fileno(), self._decided, select.EPOLLOUT)
 
     def _decided(self) -> None:
         if self._socket is None:
