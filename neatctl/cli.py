@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from neatctl import cli_bench
 from neatctl.core.process.run_directory import BadName, RunDirectory
 from neatctl.testbed import verbs
 from neatctl.testbed.screens import note
@@ -25,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
 )
+
+app.add_typer(cli_bench.app)
 
 Name = Annotated[str, typer.Option("--name", envvar="NEATCTL_NAME", help="The testbed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -1,0 +1,112 @@
+"""The command line of `neatctl bench`: its options and those of `bench compare`, nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neatctl.core.process.run_directory import BadName, RunDirectory
+from neatctl.testbed import verbs
+from neatctl.testbed.screens import note
+
+app = typer.Typer(name="bench", invoke_without_command=True, rich_markup_mode=None, subcommand_metavar="[compare A B]")
+
+
+@app.callback()
+def bench(
+    context: typer.Context,
+    preset: Annotated[
+        str,
+        typer.Option(
+            metavar="persistent|tuned|churn|sizes",
+            help="20-octet file with 100, 1,000 or 1 requests on a connection; or files of 1 octet to 10 MB.",
+        ),
+    ] = "persistent",
+    connections: Annotated[
+        int | None, typer.Option(help="Open at once. [default: 64; sizes: 8]")
+    ] = None,
+    requests_per_connection: Annotated[
+        int | None, typer.Option(help="Before it is closed. 0: until the server does. [default: the preset's]")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Measured in each repetition.")] = 3.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Requests/s that are due at fixed times (open loop): latency is then corrected for coordinated "
+            "omission. [default: each as soon as the last was answered]"
+        ),
+    ] = None,
+    octets: Annotated[
+        str | None,
+        typer.Option("--bytes", metavar="SIZE[,SIZE]...", help="Of the file: 20, 64k, 10M. [default: the preset's]"),
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Ask for this instead, of a testbed that runs. [default: by size, as /20b]")
+    ] = None,
+    warm_up: Annotated[float, typer.Option(help="Seconds of load before each measurement.")] = 1.0,
+    repetitions: Annotated[int, typer.Option(help="Of each workload; 4 or more tell noise from a difference.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the load and of the files' octets.")] = 1,
+    workers: Annotated[int, typer.Option(help="Load processes, which share connections and rate.")] = 1,
+    client: Annotated[str, typer.Option(metavar="own|wrk|httperf", help="The load client.")] = "own",
+    timeout: Annotated[float, typer.Option(help="Seconds for an answer, or to connect.")] = 5.0,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NEATCTL_NAME",
+            help="The testbed to load. Where none of this name runs, one comes up and goes again. "
+            "[default: one of its own]",
+        ),
+    ] = None,
+    replicas: Annotated[
+        int | None, typer.Option(envvar="NEATCTL_REPLICAS", help="Of a testbed of its own. [default: 2]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/bench-schema.json).")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a row for each run.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep report, rows, histograms and environment here.")
+    ] = None,
+) -> None:
+    """Load a testbed from its clients' side, and report throughput, latency, errors, losses and CPU.
+
+    Errors are never counted as success; with any of them the exit code is 1."""
+    if context.invoked_subcommand is not None:
+        return
+    from neatctl.testbed.bench.session import Options
+    from neatctl.testbed.bench.session import bench as run_bench
+    from neatctl.testbed.bench.workload import Asked
+    from neatctl.testbed.client import NotRunning, Unresponsive
+
+    asked = Asked(
+        preset, connections, requests_per_connection, seconds, warm_up, rate, octets, path, timeout, workers, client
+    )
+    try:
+        if name is not None:
+            RunDirectory(name)
+        code = run_bench(Options(asked, name, replicas, repetitions, seed, as_json, as_csv, out))
+    except BadName as error:
+        note(f"neatctl: {error}")
+        code = verbs.USAGE
+    except NotRunning as error:
+        note(f"neatctl: {error}")
+        code = verbs.NOT_RUNNING
+    except Unresponsive as error:
+        note(f"neatctl: {error}")
+        code = verbs.DID_NOT_HOLD
+    raise typer.Exit(code)
+
+
+@app.command("compare")
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="A directory of --out, or a report as JSON.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another; ratios are B over A.")],
+    fail_below: Annotated[
+        float | None, typer.Option(metavar="RATIO", help="Exit with 1 if a ratio of requests/s is below this.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the ratios of two reports with their spread over the repetitions, and say what the noise hides."""
+    from neatctl.testbed.bench.session import compare_files
+
+    raise typer.Exit(compare_files(first, second, fail_below, as_json))

@@ -1,0 +1,173 @@
+"""Reports and comparisons as people see them: tables on a terminal, columns elsewhere. Decides nothing."""
+
+from __future__ import annotations
+
+import statistics
+
+from neatctl.testbed.bench.compare import Comparison
+from neatctl.testbed.bench.results import Latency, Report, Result, Spread
+from neatctl.testbed.screens import show_table
+
+_WORDS = {"more": "more", "less": "less", "noise": "noise hides it", "too few": "too few runs", "none": "no ratio"}
+
+
+def octets(count: int | None) -> str:
+    """A size with the unit that makes it short: 20 B, 64 kB, 10 MB."""
+    if count is None:
+        return "?"
+    for unit, factor in (("MB", 1_000_000), ("kB", 1_000)):
+        if count >= factor:
+            return f"{count / factor:g} {unit}"
+    return f"{count} B"
+
+
+def _spread(values: Spread, digits: int = 0) -> str:
+    return f"{values.median:,.{digits}f} ({values.min:,.{digits}f}..{values.max:,.{digits}f})"
+
+
+def _times(latency: Latency) -> list[object]:
+    names = ("p50", "p90", "p99", "p99_9", "p99_99", "max")
+    return [None if (value := getattr(latency, name)) is None else f"{value:,.0f}" for name in names]
+
+
+def _what(result: Result) -> str:
+    workload = result.workload
+    on_each = workload.requests_per_connection
+    kind = "until closed" if not on_each else "1 request each" if on_each == 1 else f"{on_each:,} requests each"
+    rate = f", {workload.rate:,.0f} requests/s wanted" if workload.rate is not None else ""
+    return f"{octets(workload.octets)}, {workload.connections} connections, {kind}{rate}"
+
+
+def show_report(report: Report) -> None:
+    """All of it: figures, CPU, replicas, errors."""
+    machine = report.machine
+    mode = "compiled" if machine.compiled else "plain Python"
+    print(
+        f"neatctl {machine.neatctl} ({mode}), {machine.cpu}, {machine.cores} cores, Linux {machine.kernel}, "
+        f"load by {machine.client}"
+    )
+    first = report.results[0]
+    print(
+        f"{report.repetitions} x {first.workload.seconds:g} s after {first.workload.warm_up_s:g} s of warm-up; median "
+        f"(range) of the repetitions; latency of all requests, microseconds\n"
+    )
+    _show_figures(report)
+    _show_cpu(report)
+    for result in report.results:
+        _show_replicas(result)
+    _show_errors(report)
+
+
+def _show_figures(report: Report) -> None:
+    rows: list[list[object]] = []
+    for result in report.results:
+        rates = [run.octets_per_s for run in result.runs if run.octets_per_s is not None]
+        achieved = [run.connections_achieved for run in result.runs if run.connections_achieved is not None]
+        wanted = max(run.connections_wanted for run in result.runs)
+        rows.append(
+            [
+                result.target.name,
+                _what(result),
+                _spread(result.requests_per_s, 0 if result.requests_per_s.median >= 100 else 1),
+                f"{statistics.median(rates) / 1e6:,.2f}" if rates else None,
+                *_times(result.latency),
+                f"{min(achieved)} of {wanted}" if achieved else None,
+                result.errors_total,
+            ]
+        )
+    columns = ("target", "load", "requests/s", "MB/s", "p50", "p90", "p99", "p99.9", "p99.99", "max", "open", "errors")
+    show_table("Throughput and latency", columns, rows, tuple(range(2, 12)))
+    corrected = [result for result in report.results if any(run.service_time is not None for run in result.runs)]
+    if corrected:
+        print("latency is from when a request was due (corrected for coordinated omission)\n")
+
+
+def _show_cpu(report: Report) -> None:
+    names = list(dict.fromkeys(name for result in report.results for name in result.cpu_us_per_request))
+    if not names:
+        return
+    rows = []
+    for result in report.results:
+        spent = result.cpu_us_per_request
+        label = f"{result.target.name}, {octets(result.workload.octets)}"
+        cells = [f"{spent[name].median:,.1f}" if name in spent else None for name in names]
+        rows.append([label, *cells])
+    show_table("CPU us for each request (machine: all cores, the kernel too)", ("", *names), rows,
+               tuple(range(1, len(names) + 1)))  # fmt: skip
+
+
+def _show_replicas(result: Result) -> None:
+    indices = sorted({replica.index for run in result.runs for replica in run.replicas})
+    rows: list[list[object]] = []
+    for index in indices:
+        seen = [replica for run in result.runs for replica in run.replicas if replica.index == index]
+        told: dict[str, int] = {}
+        for replica in seen:
+            for name, count in replica.losses.items():
+                told[name] = told.get(name, 0) + count
+        rows.append(
+            [
+                index,
+                sum(replica.connections_accepted for replica in seen),
+                sum(replica.connections_lost for replica in seen),
+                sum(replica.packets_in for replica in seen),
+                sum(replica.packets_out for replica in seen),
+                ", ".join(f"{name} {count}" for name, count in told.items()) or "nothing",
+            ]
+        )
+    if rows:
+        columns = ("replica", "connections", "lost", "packets in", "packets out", "counters that tell of loss")
+        show_table(f"Replicas, all repetitions: {octets(result.workload.octets)}", columns, rows, (0, 1, 2, 3, 4))
+
+
+def _show_errors(report: Report) -> None:
+    for result in report.results:
+        losses: dict[str, int] = {}
+        for run in result.runs:
+            for name, count in run.driver_losses.items():
+                losses[name] = losses.get(name, 0) + count
+        if losses:
+            counted = ", ".join(f"{name} {count}" for name, count in losses.items())
+            print(f"driver, {octets(result.workload.octets)}: {counted}")
+        for run in result.runs:
+            where = f"{result.target.name}, {octets(result.workload.octets)}, repetition {run.repetition}"
+            for line in run.notes:
+                print(f"{where}: {line}")
+            if run.errors_total:
+                reasons = ", ".join(f"{reason} ({count})" for reason, count in run.error_reasons.items())
+                print(f"{where}: {run.errors_total} errors: {reasons}")
+            if not run.requests:
+                print(f"{where}: no request was answered")
+    print(f"{report.errors_total} errors" if report.errors_total else "no errors")
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Ratios with their intervals, and what the noise hides."""
+    for pair in comparison.pairs:
+        rows: list[list[object]] = []
+        for figure in pair.figures:
+            ratio = figure.ratio
+            interval = None if ratio.low is None or ratio.high is None else f"{ratio.low:.3f}..{ratio.high:.3f}"
+            rows.append(
+                [
+                    figure.name,
+                    f"{figure.first.median:,.6g}",
+                    f"{figure.second.median:,.6g}",
+                    f"{ratio.ratio:.3f}" if ratio.ratio is not None else None,
+                    interval,
+                    _WORDS[ratio.verdict],
+                ]
+            )
+        columns = ("figure", "A", "B", "B / A", "95 % interval", "difference")
+        show_table(f"{pair.what} ({pair.repetitions[0]} and {pair.repetitions[1]} repetitions)", columns, rows,
+                   (1, 2, 3, 4))  # fmt: skip
+        for difference in pair.differences:
+            print(f"not the same: {difference}")
+        if any(pair.errors):
+            print(f"errors: {pair.errors[0]} in A, {pair.errors[1]} in B")
+        if any(figure.ratio.verdict == "too few" for figure in pair.figures):
+            print("fewer than 4 repetitions on each side: whatever the ratio, noise may have made it")
+    for only in comparison.unmatched:
+        print(only)
+    for difference in comparison.machines:
+        print(f"not the same machine: {difference}")
