@@ -16,7 +16,7 @@ help:
 	@echo 'make test    lint, then all tests: compiled, then plain Python'
 	@echo 'make lint    ruff, mypy --strict, the house rules'
 	@echo 'make bench   all benchmarks in one table (root: against lighttpd on the Linux stack too)'
-	@echo 'make docs    write what is generated: man pages, docs/counters.md'
+	@echo 'make docs    write what is generated: man pages, docs/counters.md, docs/bench-schema.json'
 	@echo 'make man     the man pages only'
 	@echo 'make run     bring a testbed up in the foreground; Ctrl-C ends it'
 	@echo 'make build   set up .venv and compile, no more'
@@ -64,6 +64,7 @@ man:
 
 docs: man
 	@$(PY) tools/counters.py docs/counters.md
+	@$(PY) tools/bench_schema.py docs/bench-schema.json
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -314,6 +314,12 @@ def test_the_page_of_counters_is_what_is_declared() -> None:
     assert (ROOT / "docs" / "counters.md").read_text() == counters.page(), "make docs"
 
 
+def test_the_schema_of_bench_is_what_the_records_say() -> None:
+    from tools import bench_schema
+
+    assert (ROOT / "docs" / "bench-schema.json").read_text() == bench_schema.page(), "make docs"
+
+
 def test_importing_what_a_replica_needs_stays_cheap() -> None:
     """A standby imports no command line: typer, rich, pyroute2 and psutil would cost recovery time and memory."""
     dear = "{'typer', 'rich', 'pyroute2', 'psutil'}"

@@ -58,6 +58,14 @@ EXAMPLES = {
     ],
     "recover": [("neatctl recover tcp 2", "Restart replica 2 now.")],
     "scale": [("neatctl scale 6", "Six replicas; new connections spread over all of them.")],
+    "bench": [
+        ("neatctl bench", "The paper's workload of persistent connections, on a testbed of its own."),
+        ("neatctl bench --preset sizes --replicas 4 --out four", "Files of 1 octet to 10 MB, kept in ./four."),
+        ("neatctl bench --name lab2 --rate 20000 --json", "An open loop against a testbed that runs, as JSON."),
+    ],
+    "bench compare": [
+        ("neatctl bench compare before after --fail-below 0.95", "Fail if requests/s fell by more than a twentieth.")
+    ],
     "events": [("neatctl events --follow --json", "One JSON object a line, as things happen.")],
 }
 

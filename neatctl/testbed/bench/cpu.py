@@ -16,6 +16,9 @@ from pathlib import Path
 from neatctl.testbed.bench.results import Cpu
 
 MACHINE = "machine"
+OTHERS = "others"
+MANY_OTHERS = 0.15
+"""Share of all cores from which on figures may be somebody else's."""
 _TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -70,10 +73,19 @@ class Samples:
             name: round(_at(self.times_us, values, end_us) - _at(self.times_us, values, begin_us))
             for name, values in self.busy_us.items()
         }
+        spent[OTHERS] = max(2 * spent[MACHINE] - sum(spent.values()), 0)
         window_s = (end_us - begin_us) / 1e6
         requests = requests_per_s * window_s
         per_request = {name: round(busy / requests, 3) for name, busy in spent.items()} if requests > 0 else {}
         return Cpu(window_s, spent, per_request)
+
+
+def note_of_others(spent: Cpu, cores: int) -> str:
+    """A line when processes that are no part of the measurement took much of the machine; "" if not."""
+    share = spent.busy_us[OTHERS] / max(spent.window_s * 1e6 * cores, 1.0)
+    if share < MANY_OTHERS:
+        return ""
+    return f"{share:.0%} of the machine's CPU time went to processes that are no part of this (or to kernel threads)"
 
 
 def _at(times_us: Sequence[int], values: Sequence[int], time_us: int) -> float:

@@ -67,8 +67,8 @@ def outcome(out: str, err: str, code: int, workload: Workload) -> Outcome:
     """Its report."""
     if not re.search(r"^Total: ", out, re.M):
         raise BadOutput(f"httperf exited with {code}: {last_words(out, err)}")
-    opened, asked, replies, seconds = _figures(
-        r"^Total: connections (\d+) requests (\d+) replies (\d+) test-duration ([\d.]+) s", out
+    opened, replies, seconds = _figures(
+        r"^Total: connections (\d+) requests \d+ replies (\d+) test-duration ([\d.]+) s", out
     )
     (most,) = _figures(r"<=(\d+) concurrent connections", out)
     response_ms, transfer_ms = _figures(r"^Reply time \[ms\]: response ([\d.]+) transfer ([\d.]+)", out)
@@ -95,7 +95,6 @@ def outcome(out: str, err: str, code: int, workload: Workload) -> Outcome:
         connections_opened=int(opened),
         errors=Errors(status=int(sum(statuses)) - right, content=wrong_length, **errors),
         error_reasons=reasons,
-        unanswered=int(asked - replies),
         latency=Latency(count=int(replies), mean=round((response_ms + transfer_ms) * 1000, 1) if replies else None),
         connect_time=Latency(count=int(opened), mean=connect_ms * 1000),
     )

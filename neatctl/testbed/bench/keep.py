@@ -58,7 +58,8 @@ def hlog(result: Result) -> str:
     begun_s = kept[0].begun_unix_s
     writer.output_comment(f"neatctl bench: {result.target.name} {result.workload.path}, latency in microseconds")
     writer.output_log_format_version()
-    writer.output_start_time(int(begun_s * 1000))
+    # output_start_time of the library fails on any time.
+    writer.output_comment(f"[StartTime: {begun_s:.3f} (seconds since epoch)]")
     writer.output_base_time(int(begun_s * 1000))
     writer.output_legend()
     for run in kept:

@@ -90,6 +90,14 @@ def merged_errors(parts: Iterable[Errors]) -> Errors:
     return Errors(**total)
 
 
+def merged_reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """What exactly was seen, and how often."""
+    reasons: Counter[str] = Counter()
+    for outcome in outcomes:
+        reasons.update(outcome.error_reasons)
+    return dict(reasons)
+
+
 def _sum(values: Iterable[int | None]) -> int | None:
     """Their sum, or None unless all are known."""
     listed = list(values)
@@ -104,9 +112,6 @@ def _merged_optional(parts: Sequence[Latency | None]) -> Latency | None:
 
 def merged(outcomes: Sequence[Outcome]) -> tuple[Outcome, float]:
     """Workers that loaded at the same time as one, and their requests/s together."""
-    reasons: Counter[str] = Counter()
-    for outcome in outcomes:
-        reasons.update(outcome.error_reasons)
     whole = Outcome(
         seconds=max(outcome.seconds for outcome in outcomes),
         requests=sum(outcome.requests for outcome in outcomes),
@@ -115,7 +120,7 @@ def merged(outcomes: Sequence[Outcome]) -> tuple[Outcome, float]:
         connections_achieved=_sum(outcome.connections_achieved for outcome in outcomes),
         connections_opened=_sum(outcome.connections_opened for outcome in outcomes),
         errors=merged_errors(outcome.errors for outcome in outcomes),
-        error_reasons=dict(reasons),
+        error_reasons=merged_reasons(outcomes),
         unanswered=_sum(outcome.unanswered for outcome in outcomes),
         unsent=_sum(outcome.unsent for outcome in outcomes),
         latency=merged_latency(outcome.latency for outcome in outcomes),

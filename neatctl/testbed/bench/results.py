@@ -100,7 +100,8 @@ class Latency(msgspec.Struct, frozen=True):
 
 class Cpu(msgspec.Struct, frozen=True):
     """CPU time spent in `window_s` of the measured period, by component: `driver`, `replica 1`, `web`, `syscall`,
-    `supervisor`, `standby`, `client`, and `machine`: all cores, kernel and interrupts and everybody else included."""
+    `supervisor`, `standby`, `client`; `machine`: all cores, kernel and interrupts and everybody included; `others`:
+    what of that is none of the former, so kernel threads and processes that are no part of the measurement."""
 
     window_s: float
     busy_us: dict[str, int]

@@ -6,6 +6,7 @@ Knows load clients and what to look at while they work; brings nothing up and pr
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import tempfile
 import time
@@ -17,9 +18,9 @@ from msgspec.structs import replace
 
 from neatctl.testbed.bench import losses
 from neatctl.testbed.bench.clients import client_of
-from neatctl.testbed.bench.cpu import Samples
+from neatctl.testbed.bench.cpu import Samples, note_of_others
 from neatctl.testbed.bench.losses import Look
-from neatctl.testbed.bench.outcome import Outcome, merged, merged_errors, result_of
+from neatctl.testbed.bench.outcome import Outcome, merged, merged_errors, merged_reasons, result_of
 from neatctl.testbed.bench.own_client import BadOutput
 from neatctl.testbed.bench.results import Result, Run, TargetFacts, Workload
 
@@ -147,6 +148,9 @@ def run_once(
     after = target.look(before.last_event) if before is not None else None
     whole, requests_per_s = merged(loaded.outcomes)
     begun_us = whole.begun_us or loaded.ended_us - round(whole.seconds * 1e6)
+    spent = loaded.samples.between(begun_us, begun_us + round(whole.seconds * 1e6), requests_per_s)
+    busy = note_of_others(spent, len(os.sched_getaffinity(0)))
+    seen = (before, after) if before is not None and after is not None else None
     errors = merged_errors([whole.errors, *(outcome.errors for outcome in warm_up)])
     return Run(
         repetition=repetition,
@@ -162,16 +166,16 @@ def run_once(
         connections_opened=whole.connections_opened,
         errors=errors,
         errors_total=errors.total(),
-        error_reasons=whole.error_reasons,
+        error_reasons=merged_reasons([whole, *warm_up]),
         unanswered=whole.unanswered,
         unsent=whole.unsent,
         latency=whole.latency,
         service_time=whole.service_time,
         connect_time=whole.connect_time,
-        cpu=loaded.samples.between(begun_us, begun_us + round(whole.seconds * 1e6), requests_per_s),
-        replicas=losses.replica_runs(before, after) if before is not None and after is not None else [],
-        driver_losses=losses.driver_losses(before, after) if before is not None and after is not None else {},
-        notes=losses.notes(before, after) if before is not None and after is not None else [],
+        cpu=spent,
+        replicas=losses.replica_runs(*seen) if seen else [],
+        driver_losses=losses.driver_losses(*seen) if seen else {},
+        notes=[*(losses.notes(*seen) if seen else []), *([busy] if busy else [])],
     )
 
 

@@ -9,6 +9,7 @@ from neatctl.testbed.bench.results import Latency, Report, Result, Spread
 from neatctl.testbed.screens import show_table
 
 _WORDS = {"more": "more", "less": "less", "noise": "noise hides it", "too few": "too few runs", "none": "no ratio"}
+_ORDER = ("driver", "replica", "web", "syscall", "supervisor", "standby", "client", "others", "machine")
 
 
 def octets(count: int | None) -> str:
@@ -83,7 +84,9 @@ def _show_figures(report: Report) -> None:
 
 
 def _show_cpu(report: Report) -> None:
-    names = list(dict.fromkeys(name for result in report.results for name in result.cpu_us_per_request))
+    known = list(dict.fromkeys(name for result in report.results for name in result.cpu_us_per_request))
+    rank = {name: number for number, name in enumerate(_ORDER, 1)}
+    names = sorted(known, key=lambda name: rank.get(name.partition(" ")[0], 0))
     if not names:
         return
     rows = []
