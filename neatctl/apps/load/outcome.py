@@ -55,7 +55,6 @@ class Outcome:
 
     def __init__(self) -> None:
         self.errors = dict.fromkeys(CLASSES, 0)
-        self.warm_up_errors = dict.fromkeys(CLASSES, 0)
         self.reasons: Counter[str] = Counter()
         self.total = 0
         """Since the begin."""
@@ -65,7 +64,7 @@ class Outcome:
 
     def measure(self) -> None:
         """What happened so far was the warm-up."""
-        self.warm_up_errors, self.errors = self.errors, dict.fromkeys(CLASSES, 0)
+        self.errors = dict.fromkeys(CLASSES, 0)
         self.reasons.clear()
 
     def failed(self, kind: str, reason: str) -> None:

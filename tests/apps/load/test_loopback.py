@@ -187,7 +187,8 @@ def test_a_connection_has_so_many_requests_and_the_last_one_says_so(per_connecti
     assert report.connections_opened == pytest.approx(report.requests / per_connection, abs=4)
 
 
-def test_the_server_closes_first_so_that_no_port_is_taken() -> None:
+@pytest.mark.parametrize("rate", [0.0, 100.0])
+def test_the_server_closes_first_so_that_no_port_is_taken(rate: float) -> None:
     ends: list[str] = []
 
     def serve(connection: socket.socket, _: int) -> None:
@@ -199,7 +200,7 @@ def test_the_server_closes_first_so_that_no_port_is_taken() -> None:
                 return
         ends.append("before us")
 
-    loaded(serve, 8, 0.2)
+    loaded(serve, 8, 0.2, rate=rate)
     until = time.monotonic() + 5
     while len(ends) < 8 and time.monotonic() < until:
         time.sleep(0.01)
@@ -213,6 +214,16 @@ def test_a_server_that_keeps_the_last_connection_is_left() -> None:
 
     report = loaded(serve, 2, requests_per_connection=2)
     assert report.connections_opened > 4
+    assert report.errors_total == 0
+
+
+def test_a_server_that_announces_its_close_and_does_not_close_is_waited_for_a_second() -> None:
+    def serve(connection: socket.socket, _: int) -> None:
+        while request(connection):
+            connection.sendall(answer(close=True))
+
+    report = loaded(serve, 1, 1.3)
+    assert report.requests == 2
     assert report.errors_total == 0
 
 
@@ -257,9 +268,10 @@ def test_an_early_close_is_an_error_wherever_it_comes(sent: bytes) -> None:
 
 
 def test_a_server_that_says_nothing_times_out() -> None:
-    report = loaded(lambda connection, _: connection.recv(4096) and time.sleep(0.5), 3, 0.35, timeout_s=0.1)  # type: ignore[arg-type, func-returns-value]
-    assert 3 <= only(report, "timeout") <= 9
+    report = loaded(lambda connection, _: connection.recv(4096) and time.sleep(0.5), 3, 0.5, timeout_s=0.1)  # type: ignore[arg-type, func-returns-value]
+    assert 7 <= only(report, "timeout") <= 12
     assert report.requests == 0
+    assert report.unanswered <= 3
 
 
 @pytest.mark.parametrize(
@@ -307,7 +319,7 @@ def test_octets_that_nobody_asked_for_are_wrong_content() -> None:
 
 def test_a_refusal_is_counted_and_tried_again() -> None:
     report = Session(options(closed_port(), 2, 0.2)).run()
-    assert only(report, "refused") > 4
+    assert 4 < only(report, "refused") <= 22
     assert (report.broken_connections, report.connections_opened, report.connections_achieved) == (0, 0, 0)
 
 
