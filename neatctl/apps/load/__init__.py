@@ -7,9 +7,10 @@ answer's. It asks in one of two ways:
 
 - closed loop (no `--rate`): a connection asks again as soon as it was answered. `latency` is from the sending
   of a request to the last octet of its answer; the opening of connections is apart, in `connect_time`.
-- open loop (`--rate R`): requests are due at fixed times, R in a second over all connections, and wait for a
-  free connection. `latency` is from the time at which a request was due, so a server that stalls shows in
-  every request that was due meanwhile (corrected for coordinated omission); `service_time` is from its sending.
+- open loop (`--rate R`): requests are due at fixed times, R in a second over all connections (the seed decides
+  when the first one is), and wait for a free connection. `latency` is from the time at which a request was due,
+  so a server that stalls shows in every request that was due meanwhile (corrected for coordinated omission);
+  `service_time` is from its sending.
 
 A connection stays open until the server closes it, or for `--requests-per-connection` requests. The last of these
 says `Connection: close`: the server closes first and TIME-WAIT is the server's, so the client's ports do not run

@@ -101,7 +101,11 @@ class Engine:
         self._sockets = 0
         self._limit = options.requests_per_connection or _FOR_EVER
         self._timeout_us = int(options.timeout_s * 1_000_000)
-        self._schedule = Schedule(options.rate, begin_us) if options.rate else None
+        chance = random.Random(options.seed)
+        self._schedule: Schedule | None = None
+        if options.rate:
+            # Clients side by side, each with a seed of its own, are not due at the same times.
+            self._schedule = Schedule(options.rate, begin_us + int(chance.random() * 1_000_000 / options.rate))
         self._lazy = bool(options.rate and options.requests_per_connection)
         """Connections are opened when there is something to ask for on them."""
         self._leaving = False
@@ -115,7 +119,6 @@ class Engine:
         """Who can be asked in the open loop: open and without a request, or to be opened for it."""
         self.clients = [Client(number, self._pages[0]) for number in range(options.connections)]
         order = list(range(options.connections))
-        chance = random.Random(options.seed)
         chance.shuffle(order)
         chance.shuffle(self._pages)
         for number in order:

@@ -76,7 +76,7 @@ def arguments() -> argparse.ArgumentParser:
         "--rate", float, 0.0, 0.001, MAX_RATE,
         "requests/s in all, due at fixed times (open loop); default: each as soon as the last was answered",
     )  # fmt: skip
-    number("--seed", int, 1, 0, (1 << 63) - 1, "of the order of connections and paths; default 1")
+    number("--seed", int, 1, 0, (1 << 63) - 1, "of connections' and paths' order and of the first due time; default 1")
     number("--timeout", float, 5.0, 0.01, 3600.0, "seconds for an answer, or to connect; default 5")
     number("--expect-octets", int, -1, 0, 1 << 40, "what the content must be long; default: as the first one")
     made.add_argument("--paths", metavar="FILE", help="paths to ask for in turn, one a line, instead of the URL's")
