@@ -47,7 +47,7 @@ def head(content: bytes, close: bool) -> bytes:
 
 
 def _frame(mac: bytes, local: bytes, client: bytes, data: bytes, last: bool) -> Memory:
-    """A frame in which only the client's MAC and port, numbers and checksums are open; 4 octets of room for an option."""
+    """A frame in which only the client's MAC and port, numbers and checksums are open; room for an option of 4."""
     frame = Memory(bytearray(_DATA + 4 + len(data)))
     frame.put8(0, _NEEDS_CSUM)
     frame.put16h(6, _TCP - _VNET)
@@ -170,7 +170,7 @@ class Answers:
         return frames
 
     def serve(self, fd: int) -> None:
-        """Serve a device that does not block until the process ends; looks again before sleep as the stack's parts do."""
+        """Serve a device that does not block, for ever; looks again before sleep as the stack's components do."""
         self._epoll.beside = fd
         idle = 0
         while True:

@@ -81,7 +81,7 @@ def start(program: str, configuration: Path) -> subprocess.Popen[bytes]:
 
     with open(configuration.with_suffix(".log"), "wb") as errors:
         argv = [program, "-D", "-f", str(configuration)]
-        return subprocess.Popen(argv, stdout=errors, stderr=errors, preexec_fn=prepare)
+        return subprocess.Popen(argv, stdout=errors, stderr=errors, preexec_fn=prepare)  # noqa: PLW1509
 
 
 def wait_until_open(address: tuple[str, int], process: subprocess.Popen[bytes], log: Path) -> None:

@@ -52,6 +52,12 @@ class Target:
     """The processes of each component by pid, looked up before each run."""
     look: Callable[[int], Look | None] = field(default=_no_look)
     """Counters of replicas and driver now, and events since that serial; None where there are none."""
+    urls: tuple[str, ...] = ()
+    """Of all its servers, where there are several: load process after load process asks the next."""
+
+    def url_of(self, worker: int) -> str:
+        """Which server a load process asks."""
+        return self.urls[worker % len(self.urls)] if self.urls else self.facts.url
 
 
 def _nothing() -> None:
@@ -84,12 +90,12 @@ def _load(target: Target, workload: Workload, seed: int, tick: Callable[[], None
     client = client_of(workload.client)
     shares = [share(workload, worker) for worker in range(workload.workers)]
     limit = time.monotonic() + planned_s(workload) + workload.timeout_s + PATIENCE_S
-    url = target.facts.url + workload.path
     with contextlib.ExitStack() as stack:
         processes = []
         for worker, part in enumerate(shares):
             out = stack.enter_context(open(Path(directory) / f"out-{worker}", "w+b"))
             err = stack.enter_context(open(Path(directory) / f"err-{worker}", "w+b"))
+            url = target.url_of(worker) + workload.path
             argv = [*target.client_prefix, *client.command(url, part, (seed + worker * 1_000_003) % _SEEDS, directory)]
             try:
                 process = subprocess.Popen(
