@@ -22,12 +22,12 @@ NAME = "linux"
 MAX_REQUESTS = 1000
 """On a connection."""
 _NETWORKS = ("10.91.0.1/24", "10.191.0.1/24")
-_PLACES = ":/usr/sbin:/sbin"
+PLACES = ":/usr/sbin:/sbin"
 
 
 def program() -> str | None:
     """Where lighttpd is; Debian's place is on the path of root alone."""
-    return shutil.which("lighttpd", path=os.environ.get("PATH", os.defpath) + _PLACES)
+    return shutil.which("lighttpd", path=os.environ.get("PATH", os.defpath) + PLACES)
 
 
 def lacks() -> str:
