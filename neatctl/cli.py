@@ -223,7 +223,7 @@ def logs(
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A pcap or pcapng file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A pcap or pcapng file, or a scenario (.toml).")],
     replicas: Annotated[int, typer.Option(help="Queues of the NIC.")] = 4,
     filters: Annotated[
         Path | None,
@@ -235,14 +235,53 @@ def replay(
     ] = "",
     bpf: Annotated[str, typer.Option(metavar="EXPRESSION", help="Only frames that this filter of libpcap takes.")] = "",
     seed: Annotated[int | None, typer.Option(help="Of the RSS key. [default: a random key]")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Of a scenario: JUnit XML, for CI.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Play a capture through the smart NIC alone: frames of each queue, flows, drops by reason, how even it spread."""
+    """Play a capture through the smart NIC alone: frames of each queue, flows, drops by reason, how even it spread; or
+    run a scenario."""
+    if file.suffix == ".toml":
+        from neatctl.testbed.scenario.verb import run_files
+
+        _do(lambda: run_files([file], as_json, junit))
     from neatctl.testbed.replay.offline import Options
     from neatctl.testbed.replay.verb import run_offline
 
     options = Options(replicas, filters, not no_tracking, appliance, bpf, seed)
     _do(lambda: run_offline(file, options, as_json))
+
+
+scenarios = typer.Typer(help="Run scenarios and judge them, or check them without running.", no_args_is_help=True)
+app.add_typer(scenarios, name="scenario")
+ScenarioFiles = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenarios (.toml).")]
+
+
+@scenarios.command("run")
+def scenario_run(
+    files: ScenarioFiles,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML, for CI.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run scenarios one after the other, each on a testbed of its own, and say what held."""
+    from neatctl.testbed.scenario.verb import run_files
+
+    _do(lambda: run_files(files, as_json, junit))
+
+
+@scenarios.command("check")
+def scenario_check(files: ScenarioFiles) -> None:
+    """Say what is wrong with scenarios, by file, line and key, without running them."""
+    from neatctl.testbed.scenario.verb import check_files
+
+    _do(lambda: check_files(files))
+
+
+@scenarios.command("schema")
+def scenario_schema() -> None:
+    """Print the JSON Schema of scenarios."""
+    from neatctl.testbed.scenario.verb import schema_text
+
+    sys.stdout.write(schema_text())
 
 
 @app.command()

@@ -31,6 +31,8 @@ _COLOURS = {
     "backing-off": "red",
     "vacant": "red",
     "no": "red",
+    "PASS": "green",
+    "FAIL": "red",
 }
 COLUMNS = ("component", "#", "pid", "state", "gen", "conns", "in", "out", "CPU %", "restarts", "MiB")
 """In and out: packets since the start of the process. As a terminal of 80 columns has room for."""
