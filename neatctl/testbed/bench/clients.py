@@ -5,6 +5,7 @@ Processes are started by `runner`. Pure but for looking up the programs and thei
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from typing import Protocol
@@ -55,8 +56,6 @@ def version(name: str) -> str:
         from neatctl import __version__
 
         return f"neatctl.apps.load {__version__}"
-    flag = "--version"
-    done = subprocess.run([program, flag], capture_output=True, text=True, check=False, timeout=10)
-    said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(f"{program}")]
-    words = " ".join(line for line in said if "warning" not in line).split()
-    return " ".join(words[:3]).partition(" compiled")[0].partition(" Copyright")[0] if words else program
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=10)
+    found = re.search(rf"{program}[-/ ](?:debian/)?(\d+\.\d\S*)", done.stdout + done.stderr)
+    return f"{program} {found[1]}" if found else program

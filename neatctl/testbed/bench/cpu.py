@@ -80,12 +80,15 @@ class Samples:
         return Cpu(window_s, spent, per_request)
 
 
-def note_of_others(spent: Cpu, cores: int) -> str:
-    """A line when processes that are no part of the measurement took much of the machine; "" if not."""
-    share = spent.busy_us[OTHERS] / max(spent.window_s * 1e6 * cores, 1.0)
-    if share < MANY_OTHERS:
+def note_of_others(spent: Sequence[Cpu], cores: int) -> str:
+    """A line when processes that are no part of the measurement took much of the machine in a run; "" if not."""
+    shares = [each.busy_us[OTHERS] / max(each.window_s * 1e6 * cores, 1.0) for each in spent]
+    if max(shares, default=0.0) < MANY_OTHERS:
         return ""
-    return f"{share:.0%} of the machine's CPU time went to processes that are no part of this (or to kernel threads)"
+    return (
+        f"{min(shares):.0%} to {max(shares):.0%} of the machine's CPU time went to processes that are no part of this, "
+        "or to kernel threads"
+    )
 
 
 def _at(times_us: Sequence[int], values: Sequence[int], time_us: int) -> float:

@@ -75,6 +75,21 @@ def merged_latency(parts: Iterable[Latency]) -> Latency:
     made = HdrHistogram(LOWEST_US, HIGHEST_US, SIGNIFICANT_DIGITS)
     for part in counted:
         made.add(histogram(part.hdr))
+    return _with_percentiles(whole, made)
+
+
+def counted_latency(values: Iterable[tuple[int, int]]) -> Latency:
+    """Of values in microseconds, each with how often it was seen."""
+    made, total, summed, least, most = HdrHistogram(LOWEST_US, HIGHEST_US, SIGNIFICANT_DIGITS), 0, 0, HIGHEST_US, 0
+    for value, count in values:
+        made.record_value(min(max(value, 0), HIGHEST_US), count)
+        total, summed, least, most = total + count, summed + value * count, min(least, value), max(most, value)
+    if not total:
+        return Latency()
+    return _with_percentiles(Latency(count=total, min=least, mean=round(summed / total, 2), max=most), made)
+
+
+def _with_percentiles(whole: Latency, made: HdrHistogram) -> Latency:
     at = made.get_percentile_to_value_dict(list(_PERCENTILES.values()))
     low, high = whole.min or 0.0, whole.max or float(HIGHEST_US)
     # The library answers with the highest value of a bucket, which nobody may have seen.

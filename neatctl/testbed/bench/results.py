@@ -143,6 +143,7 @@ class Run(msgspec.Struct, frozen=True):
     """Heads and contents."""
     octets_per_s: float | None
     connections_wanted: int
+    """To be open at one time; with httperf: to be opened in all."""
     connections_achieved: int | None
     """Most that were open at one time; null where the client does not say."""
     connections_opened: int | None
@@ -165,7 +166,7 @@ class Run(msgspec.Struct, frozen=True):
     driver_losses: dict[str, int]
     """Counters of the driver that tell of loss, where they rose."""
     notes: list[str] = []
-    """What a reader of the figures must know, such as a process that was restarted meanwhile."""
+    """What a reader of these figures must know, such as a process that was restarted meanwhile."""
 
 
 class TargetFacts(msgspec.Struct, frozen=True):
@@ -219,6 +220,8 @@ class Report(msgspec.Struct, frozen=True):
     machine: Machine
     results: list[Result]
     errors_total: int
+    notes: list[str]
+    """What a reader of all the figures must know, such as a machine that worked for others meanwhile."""
     held: bool
     """No error, and requests were answered in every run: the exit code is 0."""
 

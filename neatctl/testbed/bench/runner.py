@@ -6,7 +6,6 @@ Knows load clients and what to look at while they work; brings nothing up and pr
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import tempfile
 import time
@@ -18,7 +17,7 @@ from msgspec.structs import replace
 
 from neatctl.testbed.bench import losses
 from neatctl.testbed.bench.clients import client_of
-from neatctl.testbed.bench.cpu import Samples, note_of_others
+from neatctl.testbed.bench.cpu import Samples
 from neatctl.testbed.bench.losses import Look
 from neatctl.testbed.bench.outcome import Outcome, merged, merged_errors, merged_reasons, result_of
 from neatctl.testbed.bench.own_client import BadOutput
@@ -155,7 +154,6 @@ def run_once(
     whole, requests_per_s = merged(loaded.outcomes)
     begun_us = whole.begun_us or loaded.ended_us - round(whole.seconds * 1e6)
     spent = loaded.samples.between(begun_us, begun_us + round(whole.seconds * 1e6), requests_per_s)
-    busy = note_of_others(spent, len(os.sched_getaffinity(0)))
     seen = (before, after) if before is not None and after is not None else None
     errors = merged_errors([whole.errors, *(outcome.errors for outcome in warm_up)])
     return Run(
@@ -181,7 +179,7 @@ def run_once(
         cpu=spent,
         replicas=losses.replica_runs(*seen) if seen else [],
         driver_losses=losses.driver_losses(*seen) if seen else {},
-        notes=[*(losses.notes(*seen) if seen else []), *([busy] if busy else [])],
+        notes=losses.notes(*seen) if seen else [],
     )
 
 

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from neatctl.core.process.run_directory import RunDirectory
 from neatctl.testbed import verbs
 from neatctl.testbed.bench import clients, keep, own, results
+from neatctl.testbed.bench.cpu import note_of_others
 from neatctl.testbed.bench.machine import environment, machine
 from neatctl.testbed.bench.progress import Bar
 from neatctl.testbed.bench.results import BadReport, Report, Result, Workload
@@ -177,6 +178,8 @@ def _measured(pairs: Sequence[tuple[Target, Workload]], options: Options) -> lis
 def report_of(made: list[Result], options: Options, begun: datetime.datetime, seconds: float) -> Report:
     """What is reported of a session."""
     errors = sum(result.errors_total for result in made)
+    facts = machine(clients.version(options.asked.client))
+    busy = note_of_others([run.cpu for result in made for run in result.runs if run.cpu is not None], facts.cores)
     return Report(
         schema=results.SCHEMA,
         kind=results.KIND,
@@ -184,9 +187,10 @@ def report_of(made: list[Result], options: Options, begun: datetime.datetime, se
         seconds=round(seconds, 3),
         seed=options.seed,
         repetitions=options.repetitions,
-        machine=machine(clients.version(options.asked.client)),
+        machine=facts,
         results=made,
         errors_total=errors,
+        notes=[busy] if busy else [],
         held=not errors and all(run.requests for result in made for run in result.runs),
     )
 

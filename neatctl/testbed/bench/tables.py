@@ -27,7 +27,7 @@ def _spread(values: Spread, digits: int = 0) -> str:
 
 
 def _times(latency: Latency) -> list[object]:
-    names = ("p50", "p90", "p99", "p99_9", "p99_99", "max")
+    names = ("mean", "p50", "p90", "p99", "p99_9", "p99_99", "max")
     return [None if (value := getattr(latency, name)) is None else f"{value:,.0f}" for name in names]
 
 
@@ -36,7 +36,8 @@ def _what(result: Result) -> str:
     on_each = workload.requests_per_connection
     kind = "until closed" if not on_each else "1 request each" if on_each == 1 else f"{on_each:,} requests each"
     rate = f", {workload.rate:,.0f} requests/s wanted" if workload.rate is not None else ""
-    return f"{octets(workload.octets)}, {workload.connections} connections, {kind}{rate}"
+    at_once = "" if workload.client == "httperf" else f", {workload.connections} connections"
+    return f"{octets(workload.octets)}{at_once}, {kind}{rate}"
 
 
 def show_report(report: Report) -> None:
@@ -50,7 +51,7 @@ def show_report(report: Report) -> None:
     first = report.results[0]
     print(
         f"{report.repetitions} x {first.workload.seconds:g} s after {first.workload.warm_up_s:g} s of warm-up; median "
-        f"(range) of the repetitions; latency of all requests, microseconds\n"
+        "(range) of the repetitions\n"
     )
     _show_figures(report)
     _show_cpu(report)
@@ -61,26 +62,35 @@ def show_report(report: Report) -> None:
 
 def _show_figures(report: Report) -> None:
     rows: list[list[object]] = []
+    times: list[list[object]] = []
     for result in report.results:
         rates = [run.octets_per_s for run in result.runs if run.octets_per_s is not None]
-        achieved = [run.connections_achieved for run in result.runs if run.connections_achieved is not None]
-        wanted = max(run.connections_wanted for run in result.runs)
         rows.append(
             [
                 result.target.name,
                 _what(result),
                 _spread(result.requests_per_s, 0 if result.requests_per_s.median >= 100 else 1),
                 f"{statistics.median(rates) / 1e6:,.2f}" if rates else None,
-                *_times(result.latency),
-                f"{min(achieved)} of {wanted}" if achieved else None,
+                _open(result),
                 result.errors_total,
             ]
         )
-    columns = ("target", "load", "requests/s", "MB/s", "p50", "p90", "p99", "p99.9", "p99.99", "max", "open", "errors")
-    show_table("Throughput and latency", columns, rows, tuple(range(2, 12)))
-    corrected = [result for result in report.results if any(run.service_time is not None for run in result.runs)]
-    if corrected:
-        print("latency is from when a request was due (corrected for coordinated omission)\n")
+        times.append([result.target.name, octets(result.workload.octets), *_times(result.latency)])
+    show_table("Throughput", ("target", "load", "requests/s", "MB/s", "open", "errors"), rows, (2, 3, 4, 5))
+    corrected = any(run.service_time is not None for result in report.results for run in result.runs)
+    since = "from when a request was due: corrected for coordinated omission" if corrected else "of all repetitions"
+    columns = ("target", "size", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max")
+    show_table(f"Latency in microseconds, {since}", columns, times, tuple(range(2, 9)))
+
+
+def _open(result: Result) -> str | None:
+    """How many connections were open at once, in the worst run."""
+    achieved = [run.connections_achieved for run in result.runs if run.connections_achieved is not None]
+    if not achieved:
+        return None
+    if result.workload.client == "httperf":
+        return f"{max(achieved)} at once"
+    return f"{min(achieved)} of {max(run.connections_wanted for run in result.runs)}"
 
 
 def _show_cpu(report: Report) -> None:
@@ -120,7 +130,8 @@ def _show_replicas(result: Result) -> None:
         )
     if rows:
         columns = ("replica", "connections", "lost", "packets in", "packets out", "counters that tell of loss")
-        show_table(f"Replicas, all repetitions: {octets(result.workload.octets)}", columns, rows, (0, 1, 2, 3, 4))
+        title = f"Replicas, all repetitions with warm-up: {octets(result.workload.octets)}"
+        show_table(title, columns, rows, (0, 1, 2, 3, 4))
 
 
 def _show_errors(report: Report) -> None:
@@ -141,6 +152,8 @@ def _show_errors(report: Report) -> None:
                 print(f"{where}: {run.errors_total} errors: {reasons}")
             if not run.requests:
                 print(f"{where}: no request was answered")
+    for line in report.notes:
+        print(line)
     print(f"{report.errors_total} errors" if report.errors_total else "no errors")
 
 

@@ -1,7 +1,8 @@
 """wrk (Debian's package of that name): its command line, and its figures by a script that prints them as JSON.
 
 wrk keeps a connection until the server closes it; for fewer requests on each, the script lets every Nth request of the
-process, whichever connection it is on, ask for the close. wrk's latencies are not corrected for coordinated omission.
+process, whichever connection it is on, ask for the close. To its latencies wrk adds some that it takes for omitted (it
+expects equal distances between requests), so their count may exceed that of requests; wrong answers are among them.
 """
 
 from __future__ import annotations
@@ -12,23 +13,21 @@ from pathlib import Path
 
 import msgspec
 
-from neatctl.testbed.bench.outcome import Outcome
+from neatctl.testbed.bench.outcome import Outcome, counted_latency
 from neatctl.testbed.bench.own_client import BadOutput, last_words
-from neatctl.testbed.bench.results import Errors, Latency, Workload
+from neatctl.testbed.bench.results import Errors, Workload
 
 PROGRAM = "wrk"
 WARMS_UP = False
 _DONE = """\
 function done(summary, latency, requests)
-  local e = summary.errors
-  local function at(percent) return latency:percentile(percent) end
+  local e, seen = summary.errors, {}
+  for i = 1, #latency do seen[i] = string.format("[%.0f,%.0f]", latency(i)) end
   io.write(string.format(
     'neatctl {"requests":%.0f,"duration_us":%.0f,"octets":%.0f,' ..
-    '"connect":%.0f,"read":%.0f,"write":%.0f,"status":%.0f,"timeout":%.0f,',
+    '"connect":%.0f,"read":%.0f,"write":%.0f,"status":%.0f,"timeout":%.0f,"latency":[',
     summary.requests, summary.duration, summary.bytes, e.connect, e.read, e.write, e.status, e.timeout))
-  io.write(string.format(
-    '"min":%.0f,"mean":%.2f,"max":%.0f,"p50":%.0f,"p90":%.0f,"p99":%.0f,"p99_9":%.0f,"p99_99":%.0f}\\n',
-    latency.min, latency.mean, latency.max, at(50), at(90), at(99), at(99.9), at(99.99)))
+  io.write(table.concat(seen, ","), "]}\\n")
 end
 """
 _CLOSE = """\
@@ -58,14 +57,8 @@ class _Said(msgspec.Struct):
     write: int
     status: int
     timeout: int
-    min: float
-    mean: float
-    max: float
-    p50: float
-    p90: float
-    p99: float
-    p99_9: float
-    p99_99: float
+    latency: list[tuple[int, int]]
+    """Values, and how often each was seen."""
 
 
 def lacks(workload: Workload) -> str:
@@ -113,12 +106,6 @@ def outcome(out: str, err: str, code: int, workload: Workload) -> Outcome:
     other = said.connect + said.read + said.write
     reasons = {f"wrk: socket errors, {name}": getattr(said, name) for name in ("connect", "read", "write")}
     right = max(said.requests - said.status, 0)
-    latency = Latency()
-    if said.requests:
-        latency = Latency(
-            count=said.requests, min=said.min, mean=said.mean, p50=said.p50, p90=said.p90, p99=said.p99,
-            p99_9=said.p99_9, p99_99=said.p99_99, max=said.max,
-        )  # fmt: skip
     return Outcome(
         seconds=said.duration_us / 1e6,
         requests=right,
@@ -126,5 +113,5 @@ def outcome(out: str, err: str, code: int, workload: Workload) -> Outcome:
         connections_wanted=workload.connections,
         errors=Errors(status=said.status, timeout=said.timeout, other=other),
         error_reasons={reason: count for reason, count in reasons.items() if count},
-        latency=latency,
+        latency=counted_latency(said.latency),
     )

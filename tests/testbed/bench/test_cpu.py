@@ -57,8 +57,8 @@ def test_a_process_that_ends_keeps_what_it_had_spent() -> None:
     assert made.busy_us["machine"][2] >= made.busy_us["machine"][0]
 
 
-@pytest.mark.parametrize(("others_us", "said"), [(100_000, ""), (900_000, "45% of the machine's CPU time")])
+@pytest.mark.parametrize(("others_us", "said"), [(100_000, ""), (900_000, "45% to 45% of the machine's CPU time")])
 def test_a_machine_that_works_for_others_is_noted(others_us: int, said: str) -> None:
     seen = Cpu(1.0, {"machine": 1_000_000, "others": others_us}, {})
-    assert note_of_others(seen, 2).startswith(said)
-    assert bool(note_of_others(seen, 2)) == bool(said)
+    assert note_of_others([seen], 2).startswith(said)
+    assert bool(note_of_others([seen], 2)) == bool(said)
