@@ -14,10 +14,10 @@ from neatctl.core.control.status import Row, Status
 from neatctl.testbed.bench.results import ReplicaRun
 
 _TELLS = re.compile(
-    r"drop_(?!multicast)|_full$|queue_full|retransmi|timeouts$|resets_|aborted|_probes$|evicted|conflict|unknown$|refused|faults"
+    r"drop_(?!multicast)|^queue_full$|^flows_full$|retransmi|timeouts$|resets_|aborted|_probes$|evicted|conflict|unknown$|refused|faults"
 )
-"""Counters whose rise means that something was lost, refused, sent again or cut off. Multicast is none of it: the
-clients' kernel looks for routers and neighbours of IPv6."""
+"""Counters whose rise means that something was lost, refused, sent again or cut off. Multicast is none of it (the
+clients' kernel looks for routers and neighbours of IPv6), nor is a full queue whose writer waits (`tcp_queue_full`)."""
 
 
 @dataclass(frozen=True)

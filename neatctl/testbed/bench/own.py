@@ -29,6 +29,7 @@ from neatctl.testbed.settings import Settings
 
 TARGET = "neatctl"
 _PIECE_OCTETS = 1 << 20
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 BEAT_S = 0.15
 """Children tell their counters with every heartbeat, ten times a second."""
 
@@ -107,13 +108,13 @@ def brought_up(settings: Settings) -> Iterator[Target]:
 
 @contextlib.contextmanager
 def heeded_later() -> Iterator[None]:
-    """SIGINT and SIGTERM wait until the end of the block."""
+    """SIGINT, SIGTERM and SIGHUP wait until the end of the block."""
     came: list[int] = []
 
     def remember(number: int, _frame: FrameType | None) -> None:
         came.append(number)
 
-    kept = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.signal(number, remember) for number in (signal.SIGINT, *_ENDS)}
     try:
         yield
     finally:
@@ -127,13 +128,14 @@ def heeded_later() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ended_in_order() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does: by an exception that cleans up on its way."""
+    """SIGTERM and SIGHUP end the block as Ctrl-C does: by an exception that cleans up on its way."""
 
-    def leave(_number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + signal.SIGTERM)
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
 
-    kept = signal.signal(signal.SIGTERM, leave)
+    kept = {number: signal.signal(number, leave) for number in _ENDS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, kept)
+        for number, handler in kept.items():
+            signal.signal(number, handler)

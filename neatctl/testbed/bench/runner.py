@@ -179,8 +179,15 @@ def run_once(
         cpu=spent,
         replicas=losses.replica_runs(*seen) if seen else [],
         driver_losses=losses.driver_losses(*seen) if seen else {},
-        notes=losses.notes(*seen) if seen else [],
+        notes=[*(losses.notes(*seen) if seen else []), *_notes(whole)],
     )
+
+
+def _notes(whole: Outcome) -> list[str]:
+    """What the client's figures alone do not say loud enough."""
+    if not whole.unsent:
+        return []
+    return [f"the rate was not reached: {whole.unsent} requests were due and not sent"]
 
 
 def measure(

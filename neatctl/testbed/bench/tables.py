@@ -99,14 +99,17 @@ def _show_cpu(report: Report) -> None:
     names = sorted(known, key=lambda name: rank.get(name.partition(" ")[0], 0))
     if not names:
         return
-    rows = []
-    for result in report.results:
-        spent = result.cpu_us_per_request
-        label = f"{result.target.name}, {octets(result.workload.octets)}"
-        cells = [f"{spent[name].median:,.1f}" if name in spent else None for name in names]
-        rows.append([label, *cells])
-    show_table("CPU us for each request (machine: all cores, the kernel too)", ("", *names), rows,
-               tuple(range(1, len(names) + 1)))  # fmt: skip
+    targets = {result.target.name for result in report.results}
+    heads = [
+        f"{result.target.name}, " * (len(targets) > 1) + octets(result.workload.octets)
+        for result in report.results
+    ]
+    rows: list[list[object]] = []
+    for name in names:
+        spent = [result.cpu_us_per_request.get(name) for result in report.results]
+        rows.append([name, *(None if cost is None else f"{cost.median:,.1f}" for cost in spent)])
+    title = "CPU us for each request (machine: all cores, the kernel too)"
+    show_table(title, ("component", *heads), rows, tuple(range(1, len(heads) + 1)))
 
 
 def _show_replicas(result: Result) -> None:

@@ -71,6 +71,16 @@ def test_a_dead_server_gives_errors_and_no_success(dead_url: str) -> None:
     assert run.latency.count == 0
 
 
+def test_a_rate_that_is_not_reached_is_said(url: str) -> None:
+    run = run_once(target(url), Workload(path="/20b", connections=1, seconds=0.3, warm_up_s=0.0, rate=1_000_000.0))
+    assert run.unsent
+    assert run.notes == [f"the rate was not reached: {run.unsent} requests were due and not sent"]
+    assert run.service_time is not None
+    assert run.latency.p99 is not None
+    assert run.service_time.p99 is not None
+    assert run.latency.p99 > run.service_time.p99, "corrected for coordinated omission"
+
+
 def test_a_server_with_another_file_gives_errors_and_no_success(url: str) -> None:
     run = run_once(target(url), Workload(path="/21b", octets=21, connections=1, seconds=0.3, warm_up_s=0.0))
     assert run.requests == 0
