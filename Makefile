@@ -8,7 +8,7 @@ PURE := (not system and not slow) or smoke
 # More arguments for pytest or the benchmarks: make test ARGS='-k ring'
 ARGS ?=
 
-.PHONY: help demo test lint bench docs run man build clean
+.PHONY: help demo test lint bench scenarios docs run man build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,7 +16,8 @@ help:
 	@echo 'make test    lint, then all tests: compiled, then plain Python'
 	@echo 'make lint    ruff, mypy --strict, the house rules'
 	@echo 'make bench   all benchmarks in one table (root: against lighttpd on the Linux stack too)'
-	@echo 'make docs    write what is generated: man pages, docs/counters.md, docs/bench-schema.json'
+	@echo 'make scenarios   run every scenario, and judge it'
+	@echo 'make docs    write what is generated: man pages, docs/counters.md, JSON Schemas'
 	@echo 'make man     the man pages only'
 	@echo 'make run     bring a testbed up in the foreground; Ctrl-C ends it'
 	@echo 'make build   set up .venv and compile, no more'
@@ -54,6 +55,10 @@ test:
 	  NEATCTL_PURE=1 NEATCTL_EXPECT=pure $(PY) -m pytest $(ARGS); \
 	fi
 
+scenarios:
+	$(SETUP) demo
+	@.venv/bin/neatctl scenario run scenarios/*.toml
+
 bench:
 	$(SETUP) bench
 	@$(PY) bench/run.py $(ARGS)
@@ -64,7 +69,7 @@ man:
 
 docs: man
 	@$(PY) tools/counters.py docs/counters.md
-	@$(PY) tools/bench_schema.py docs/bench-schema.json
+	@$(PY) tools/schemas.py docs
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

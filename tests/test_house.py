@@ -314,10 +314,27 @@ def test_the_page_of_counters_is_what_is_declared() -> None:
     assert (ROOT / "docs" / "counters.md").read_text() == counters.page(), "make docs"
 
 
-def test_the_schema_of_bench_is_what_the_records_say() -> None:
-    from tools import bench_schema
+def test_the_schemas_are_what_the_records_say() -> None:
+    from tools import schemas
 
-    assert (ROOT / "docs" / "bench-schema.json").read_text() == bench_schema.page(), "make docs"
+    written = {path.name: path.read_text() for path in (ROOT / "docs").glob("*-schema.json")}
+    assert written == schemas.pages(), "make docs"
+
+
+def test_every_scenario_is_sound_and_says_what_it_shows() -> None:
+    from neatctl.testbed.scenario.reading import read_scenario
+
+    files = sorted((ROOT / "scenarios").glob("*.toml"))
+    assert len(files) >= 10
+    for file in files:
+        assert file.read_text().startswith("# "), file
+        assert read_scenario(file).expect
+
+
+def test_the_captures_of_scenarios_are_what_their_script_makes() -> None:
+    from scenarios import make_pcaps
+
+    assert (ROOT / "scenarios" / "web.pcap").read_bytes() == make_pcaps.web_pcap(), "python scenarios/make_pcaps.py"
 
 
 def test_importing_what_a_replica_needs_stays_cheap() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from neatctl.testbed.json_schema import page, schema_of
+from neatctl.testbed.scenario import model
 from neatctl.testbed.scenario.judge import Verdict, judge
 from neatctl.testbed.scenario.model import SCHEMA, Scenario
 from neatctl.testbed.scenario.reading import BadScenario, read_scenario
@@ -92,7 +94,7 @@ def check_files(files: Sequence[Path]) -> int:
 
 def schema_text() -> str:
     """The JSON Schema of a scenario."""
-    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Scenario)), indent=2).decode() + "\n"
+    return page(schema_of(Scenario, model))
 
 
 def junit_xml(reports: Sequence[ScenarioReport]) -> bytes:

@@ -16,7 +16,7 @@ from neatctl.testbed.bench import keep, results
 from neatctl.testbed.bench.results import BadReport, Errors
 from tests.testbed.bench.reports import report, result
 from tests.testbed.bench.test_outcome import latency
-from tools.bench_schema import schema
+from tools.schemas import pages
 
 
 def test_a_report_is_read_as_it_was_written() -> None:
@@ -43,7 +43,7 @@ def test_what_is_no_report_is_refused(text: bytes, said: str) -> None:
 
 
 def test_the_schema_names_everything_that_a_report_has() -> None:
-    definitions = schema()["$defs"]
+    definitions = json.loads(pages()["bench-schema.json"])["$defs"]
 
     def check(value: object, name: str) -> None:
         record = definitions[name]

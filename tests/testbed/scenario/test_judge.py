@@ -1,0 +1,149 @@
+"""Verdicts: what holds, what does not, and what could not be measured, from observations alone."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import msgspec
+import pytest
+
+from neatctl.core.control.events import Event
+from neatctl.core.control.status import Row, Status
+from neatctl.testbed.scenario.judge import Verdict, judge
+from neatctl.testbed.scenario.model import MEASURES, Expect, Fault, Fetch, Load, Scenario
+from neatctl.testbed.scenario.runner import Done, Observed
+from neatctl.testbed.scenario.verb import ScenarioReport, junit_xml
+
+
+def row(index: int, generation: int = 1, component: str = "replica", state: str = "serving", **counters: int) -> Row:
+    return Row(
+        component=component, index=index, pid=1, state=state, generation=generation, connections=index, packets_in=0,
+        packets_out=0, cpu_percent=0.0, restarts=0, memory_octets=0, counters=counters, gauges={},
+    )  # fmt: skip
+
+
+def status(*rows: Row) -> Status:
+    return Status(1, "s", "serving", True, "ring", "ipc", "10.77.0.2/24", "10.77.0.1", "ns", 0, 2, list(rows))
+
+
+def crash(index: int, lost: int, back_us: int | None, component: str = "replica") -> list[Event]:
+    events = [Event("crashed", 1, component, index, connections_lost=lost), Event("restarted", 2, component, index)]
+    return events + ([Event("serving", 3, component, index, since_failure_us=back_us)] if back_us is not None else [])
+
+
+LOAD = Done(Load(name="load"), 0.0, result={
+    "requests": 900, "requests_per_s": 300.0, "errors": {"reset": 3, "timeout": 1}, "broken_connections": 4,
+    "latency": {"p99": 1234},
+})  # fmt: skip
+SLOW = Done(Load(name="slow"), 0.0, result={"requests": 1, "requests_per_s": 150.0, "latency": None, "errors": {}})
+FILES = Done(Fetch(name="files", path="/x"), 0.0, result=[True, False, "timed out", True])
+FAILED = Done(Load(name="failed"), 0.0, error="it did not end in time", exit_code=-9)
+SEEN = Observed(
+    2,
+    status(row(1, tcp_accepted=10), row(2, tcp_accepted=10), row(0, component="driver", rx_frames=5)),
+    status(row(1, tcp_accepted=60), row(2, 2, tcp_accepted=45), row(0, component="driver", rx_frames=25)),
+    [*crash(2, 7, 30_000), *crash(2, 5, 80_000), Event("collected", 9, "replica", 3)],
+    [LOAD, SLOW, FILES],
+)
+
+
+def verdict(**expectation: Any) -> Verdict:
+    return verdict_on(SEEN, **expectation)
+
+
+def verdict_on(seen: Observed, **expectation: Any) -> Verdict:
+    (found,) = judge(Scenario(schema=1, title="t", expect=[Expect(**expectation)]), seen)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expectation", "measured"),
+    [
+        ({"measure": "requests", "of": "load"}, 900),
+        ({"measure": "requests_failed", "of": "load"}, 4),
+        ({"measure": "connections_broken", "of": "load"}, 4),
+        ({"measure": "rate", "of": "load"}, 300),
+        ({"measure": "rate_ratio", "of": "slow", "baseline": "load"}, 0.5),
+        ({"measure": "p99_us", "of": "load"}, 1234),
+        ({"measure": "fetches_equal", "of": "files"}, 0.5),
+        ({"measure": "connections_lost"}, 12),
+        ({"measure": "connections_lost", "replica": "any"}, 12),
+        ({"measure": "connections_lost", "other_than": "any"}, 0),
+        ({"measure": "connections_lost", "replica": 1}, 0),
+        ({"measure": "recovery_ms", "component": "tcp", "replica": 2}, 80),
+        ({"measure": "restarts", "component": "tcp"}, 2),
+        ({"measure": "restarts", "component": "driver"}, 0),
+        ({"measure": "replicas_serving"}, 2),
+        ({"measure": "replicas_collected"}, 1),
+        ({"measure": "connections_at_end", "replica": 2}, 2),
+        # The second incarnation of replica 2 began at 0.
+        ({"measure": "counter", "component": "tcp", "counter": "tcp_accepted"}, 95),
+        ({"measure": "counter", "component": "tcp", "counter": "tcp_accepted", "replica": 1}, 50),
+        ({"measure": "counter", "component": "driver", "counter": "rx_frames"}, 20),
+    ],
+)
+def test_what_was_seen_is_measured(expectation: dict[str, Any], measured: float) -> None:
+    right = verdict(**expectation, equals=measured)
+    assert (right.measured, right.held) == (measured, True)
+    for wrong in ({"equals": measured + 1}, {"at_least": measured + 0.5}, {"at_most": measured - 0.5}):
+        assert not verdict(**expectation, **wrong).held
+    assert verdict(**expectation, at_least=measured, at_most=measured).held
+
+
+@pytest.mark.parametrize(
+    ("expectation", "why"),
+    [
+        ({"measure": "requests", "of": "none"}, "none was never begun"),
+        ({"measure": "p99_us", "of": "slow"}, "slow had no answer"),
+        ({"measure": "exit_code", "of": "failed"}, "failed: it did not end in time"),
+        ({"measure": "recovery_ms", "component": "driver"}, "no driver failed"),
+        ({"measure": "counter", "component": "tcp", "counter": "tcp_wonders"}, "replica has no counter tcp_wonders"),
+        ({"measure": "counter", "component": "tcp", "counter": "tcp_accepted", "replica": 9}, "no replica"),
+        ({"measure": "flows", "of": "load"}, "load reported no queues"),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_measured_fails_with_its_reason(expectation: dict[str, Any], why: str) -> None:
+    seen = Observed(2, SEEN.before, SEEN.after, SEEN.events, [*SEEN.done, FAILED])
+    scenario = Scenario(schema=1, title="t", expect=[Expect(**expectation, at_least=0, at_most=1e9)])
+    found = judge(scenario, seen)[0]
+    assert (found.measured, found.held) == (None, False)
+    assert why in found.reason
+
+
+def test_a_replica_that_does_not_come_back_has_no_recovery_time() -> None:
+    seen = Observed(1, SEEN.before, SEEN.after, crash(2, 1, None), [])
+    found = verdict_on(seen, measure="recovery_ms", component="tcp", at_most=1e9)
+    assert not found.held
+    assert "1 failed, 0 served again" in found.reason
+
+
+def test_a_step_that_failed_fails_the_scenario_even_if_nobody_asked() -> None:
+    refused = Done(Fault(component="tcp", replica=1), 1.0, exit_code=1)
+    seen = Observed(1, SEEN.before, SEEN.after, [], [refused, FAILED])
+    verdicts = judge(Scenario(schema=1, title="t", expect=[Expect(measure="replicas_serving", equals=2)]), seen)
+    assert [(found.what, found.held) for found in verdicts] == [
+        ("replicas serving", True), ("fault", False), ("load failed", False),
+    ]  # fmt: skip
+
+
+def test_every_measure_can_be_taken_or_says_why_not() -> None:
+    for name, measure in MEASURES.items():
+        needed = {"component": "tcp"} if "component" in measure.needs else {}
+        found = verdict(measure=name, of="load", baseline="load", counter="tcp_accepted", **needed, at_least=-1)
+        assert found.held or found.reason
+
+
+def test_junit_has_a_case_for_each_expectation() -> None:
+    held, failed = Verdict("a", "= 1", 1.0, True), Verdict("b <&>", "≥ 2", 1.5, False)
+    reports = [
+        ScenarioReport("one.toml", "One", False, 1.25, [held, failed]),
+        ScenarioReport("two.toml", "Two", False, 0.5, [], "the testbed did not come up"),
+    ]
+    one, two = ET.fromstring(junit_xml(reports))
+    assert (one.get("name"), one.get("tests"), one.get("failures"), one.get("errors")) == ("One", "2", "1", "0")
+    good, bad = one
+    assert (good.get("name"), list(good)) == ("a = 1", [])
+    assert (bad.get("name"), bad[0].tag, bad[0].get("message")) == ("b <&> ≥ 2", "failure", "measured 1.5")
+    assert (two.get("errors"), two[0][0].tag, two[0][0].get("message")) == ("1", "error", "the testbed did not come up")
+    assert msgspec.json.decode(msgspec.json.encode(reports[0]), type=ScenarioReport) == reports[0]
