@@ -97,8 +97,8 @@ def up(
         str | None,
         typer.Option(
             envvar="NEATCTL_PLACEMENT",
-            metavar="none|auto",
-            help="Leave it to the scheduler, or give components cores of their own on a quiet machine. [default: none]",
+            metavar="auto|none",
+            help="Give components cores where that helps, while nobody else wants them; or leave it. [default: auto]",
         ),
     ] = None,
     config: Annotated[

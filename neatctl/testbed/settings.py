@@ -41,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transport: str = "ipc"
     impair: str = ""
     seed: int = 0
-    placement: str = "none"
+    placement: str = "auto"
     """Which cores the components run on: control/placement.py."""
 
 

@@ -251,7 +251,7 @@ def test_scaling_under_load_breaks_no_connection(start_testbed: TestbedStarter) 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) != 2, reason="only on two cores does anything get a place")
 def test_one_replica_on_two_cores_is_placed_until_there_are_more(start_testbed: TestbedStarter) -> None:
-    testbed = start_testbed(1, "--placement", "auto")
+    testbed = start_testbed(1)
 
     def cores() -> dict[str, set[int]]:
         return {row["component"]: os.sched_getaffinity(row["pid"]) for row in testbed.status()["processes"]}

@@ -92,5 +92,5 @@ class TestbedConfig(msgspec.Struct, frozen=True):
     """The directory that is served; "" for the built-in site."""
     impair: str = ""
     seed: int = 0
-    placement: str = "none"
+    placement: str = "auto"
     """Of `control/placement.py`."""

@@ -55,6 +55,17 @@ def usage(pid: int) -> tuple[int, int] | None:
     return None if fields is None else (_cpu_us(fields), int(fields[21]) * _PAGE_OCTETS)
 
 
+def core_busy_us(core: int) -> int:
+    """How long a core has worked since the machine's start, kernel and interrupts included; 0 if there is no such core
+    (proc_stat(5))."""
+    with open("/proc/stat", encoding="ascii") as file:
+        for line in file:
+            if line.startswith(f"cpu{core} "):
+                user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in line.split()[1:8])
+                return (user + nice + system + irq + softirq) * _TICK_US
+    return 0
+
+
 def start_time(pid: int) -> int | None:
     """When the process started, in ticks since boot: pid and start time name one process. None for a zombie."""
     fields = _stat(f"/proc/{pid}/stat")

@@ -25,7 +25,7 @@ from neatctl.core.control.children import Place
 from neatctl.core.control.config import GSO_OCTETS, DriverConfig, ReplicaConfig, SyscallConfig, TestbedConfig
 from neatctl.core.control.events import Event, Journal
 from neatctl.core.control.messages import Message
-from neatctl.core.control.placement import cores_of
+from neatctl.core.control.placement import Contention, cores_of
 from neatctl.core.control.status import SCHEMA, Status, Usage, status_rows, testbed_state
 from neatctl.core.control.testbed import Testbed
 from neatctl.core.native import COMPILED, now_us
@@ -78,6 +78,7 @@ class Supervisor(Work):
         self._usage_at = self._started
         self._record_due = True
         self._cores = sorted(os.sched_getaffinity(0))
+        self._contention = Contention()
         self._placed: dict[int, frozenset[int]] = {}
         """Where each process was put, by pid."""
         self._leave_at = -1
@@ -313,16 +314,18 @@ class Supervisor(Work):
         self._event_log.write(msgspec.json.encode(kept) + b"\n")
         self.commands.tell_followers(kept)
         self._on_event(kept)
-        if self.config.transport == "ipc":
-            self._place()
+        self._place(now_us())
 
-    def _place(self) -> None:
+    def _place(self, now: int) -> None:
         """Put each component on its cores. Its one thread: those of ZeroMQ run where there is room."""
+        if self.config.transport != "ipc":
+            return
+        placement = "none" if self._contention.holds(now) else self.config.placement
         for place in self.testbed.places.values():
             process = self._processes.get(place.child.number) if place.child is not None else None
             if process is None:
                 continue
-            cores = cores_of(place.component, self.config.placement, self.testbed.wanted, self._cores)
+            cores = cores_of(place.component, placement, self.testbed.wanted, self._cores)
             if self._placed.get(process.pid, frozenset(self._cores)) != cores:
                 self._placed[process.pid] = cores
                 with contextlib.suppress(OSError):  # it has ended, or the core is taken from us: the scheduler decides
@@ -393,17 +396,23 @@ class Supervisor(Work):
         )
 
     def _sample(self, now: int) -> None:
-        """CPU and memory of all children over the last second."""
+        """CPU and memory of all children over the last second; whether those that share a core are alone on it."""
+        own_us = 0
+        shared = frozenset(self._cores[-1:])
         for process in self._processes.values():
             used = proc.usage(process.pid)
             if used is None:
                 continue
             cpu_us, memory_octets = used
+            own_us += cpu_us if self._placed.get(process.pid) == shared else 0
             before_us, at = self._cpu.get(process.pid, (cpu_us, self._usage_at))
             self._cpu[process.pid] = (cpu_us, now)
             percent = 100.0 * (cpu_us - before_us) / max(now - at, 1)
             self._usage[process.pid] = Usage(round(percent, 1), memory_octets)
         self._usage_at = now
+        if self.config.placement != "none":
+            self._contention.sample(proc.core_busy_us(self._cores[-1]), own_us, now)
+            self._place(now)
 
     def _write_record(self) -> None:
         self._record_due = False
