@@ -48,7 +48,14 @@ def bench(
     warm_up: Annotated[float, typer.Option(help="Seconds of load before each measurement.")] = 1.0,
     repetitions: Annotated[int, typer.Option(help="Of each workload; 4 or more tell noise from a difference.")] = 5,
     seed: Annotated[int, typer.Option(help="Of the load and of the files' octets.")] = 1,
-    workers: Annotated[int, typer.Option(help="Load processes, which share connections and rate.")] = 1,
+    workers: Annotated[
+        str,
+        typer.Option(
+            metavar="N[,N]...",
+            help="Web servers, each asked by a load process of its own; these share connections and rate. Of a testbed "
+            "that runs, load processes alone. Several: a sweep.",
+        ),
+    ] = "1",
     client: Annotated[str, typer.Option(metavar="own|wrk|httperf", help="The load client.")] = "own",
     timeout: Annotated[float, typer.Option(help="Seconds for an answer, or to connect.")] = 5.0,
     name: Annotated[
@@ -60,13 +67,27 @@ def bench(
         ),
     ] = None,
     replicas: Annotated[
-        int | None, typer.Option(envvar="NEATCTL_REPLICAS", help="Of a testbed of its own. [default: 2]")
+        str | None,
+        typer.Option(
+            envvar="NEATCTL_REPLICAS",
+            metavar="N[,N]...",
+            help="Of a testbed of its own. Several: a sweep, a fresh testbed each. [default: 2]",
+        ),
+    ] = None,
+    versus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="linux|limit|linux,limit",
+            help="Take turns with lighttpd on the Linux stack, or with the ceiling: what the device and the load "
+            "client allow here.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/bench-schema.json).")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a row for each run.")] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep report, rows, histograms and environment here.")
     ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the figures there too, as PNG and SVG.")] = False,
 ) -> None:
     """Load a testbed from its clients' side, and report throughput, latency, errors, losses and CPU.
 
@@ -79,12 +100,15 @@ def bench(
     from neatctl.testbed.client import NotRunning, Unresponsive
 
     asked = Asked(
-        preset, connections, requests_per_connection, seconds, warm_up, rate, octets, path, timeout, workers, client
+        preset, connections, requests_per_connection, seconds, warm_up, rate, octets, path, timeout, client=client
     )
     try:
         if name is not None:
             RunDirectory(name)
-        code = run_bench(Options(asked, name, replicas, repetitions, seed, as_json, as_csv, out))
+        against = tuple(versus.split(",")) if versus is not None else ()
+        code = run_bench(
+            Options(asked, name, replicas, workers, against, repetitions, seed, as_json, as_csv, out, plot)
+        )
     except BadName as error:
         note(f"neatctl: {error}")
         code = verbs.USAGE

@@ -78,7 +78,7 @@ def matched(
     if len(first) == len(second) == 1:
         return [(first[0], second[0])], []
     keys: list[Callable[[Result], object]] = [
-        lambda result: (result.target.name, result.target.replicas, result.workload),
+        lambda result: (result.target.name, result.target.replicas, result.target.beside_replicas, result.workload),
         lambda result: (result.target.name, result.workload.preset, result.workload.octets, result.workload.path),
         lambda result: (result.workload.octets, result.workload.path),
     ]

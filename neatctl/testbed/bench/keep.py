@@ -95,6 +95,7 @@ def _row(result: Result, run: Run) -> dict[str, object]:
     row: dict[str, object] = {
         "target": result.target.name,
         "replicas": result.target.replicas,
+        "beside_replicas": result.target.beside_replicas,
         "preset": workload.preset,
         "path": workload.path,
         "octets": workload.octets,

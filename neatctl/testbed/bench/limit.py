@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from neatctl.core.native import COMPILED
+from neatctl.testbed.bench.against import LIMIT
 from neatctl.testbed.bench.limit_answers import MAX_CONTENT
 from neatctl.testbed.bench.results import TargetFacts, Workload
 from neatctl.testbed.bench.runner import Target
 from neatctl.testbed.bench.server_process import server_process
 from neatctl.testbed.bench.site import network_beside
 
-NAME = "limit"
 _NETWORKS = ("10.92.0.1/24", "10.192.0.1/24")
 
 
@@ -40,6 +40,6 @@ def limit(beside: Target, files: Path, path: str) -> Iterator[Target]:
     directory `files`. CannotMeasure if it does not start."""
     arguments = [network_beside(beside.facts.url, _NETWORKS), str(files / path[1:])]
     with server_process(beside, "neatctl.testbed.bench.limit_process", arguments) as ready:
-        facts = TargetFacts(name=NAME, url=ready.urls[0], compiled=ready.compiled)
-        pids = {NAME: ready.pids}
+        facts = TargetFacts(name=LIMIT, url=ready.urls[0], compiled=ready.compiled)
+        pids = {LIMIT: ready.pids}
         yield Target(facts, beside.client_prefix, beside.client_netns, lambda: pids)

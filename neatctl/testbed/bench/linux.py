@@ -13,12 +13,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from neatctl.testbed.bench.against import LINUX
 from neatctl.testbed.bench.results import TargetFacts
 from neatctl.testbed.bench.runner import Target
 from neatctl.testbed.bench.server_process import server_process
 from neatctl.testbed.bench.site import network_beside
 
-NAME = "linux"
 MAX_REQUESTS = 1000
 """On a connection."""
 _NETWORKS = ("10.91.0.1/24", "10.191.0.1/24")
@@ -42,6 +42,6 @@ def lighttpd(beside: Target, files: Path, instances: int = 1) -> Iterator[Target
     cidr = network_beside(beside.facts.url, _NETWORKS)
     arguments = [program() or "lighttpd", cidr, str(files), str(instances), str(MAX_REQUESTS)]
     with server_process(beside, "neatctl.testbed.bench.linux_process", arguments) as ready:
-        facts = TargetFacts(name=NAME, url=ready.urls[0], version=ready.version)
-        pids = {NAME: ready.pids}
+        facts = TargetFacts(name=LINUX, url=ready.urls[0], version=ready.version)
+        pids = {LINUX: ready.pids}
         yield Target(facts, beside.client_prefix, beside.client_netns, lambda: pids, urls=tuple(ready.urls))

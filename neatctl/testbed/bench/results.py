@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from neatctl.testbed.bench.ratio import Ratio
+
 SCHEMA = 1
 """Rises when a field changes its meaning or goes; new fields do not count."""
 
@@ -50,7 +52,7 @@ class Workload(msgspec.Struct, frozen=True):
     """Requests/s of the open loop, over all workers; null: each connection asks as soon as it was answered."""
     timeout_s: float = 5.0
     workers: int = 1
-    """Load processes, which share connections and rate."""
+    """Load processes, which share connections and rate; where the target has as many web servers, each asks its own."""
     client: str = "own"
     """own, wrk or httperf."""
     preset: str | None = None
@@ -181,6 +183,10 @@ class TargetFacts(msgspec.Struct, frozen=True):
     compiled: bool | None = None
     version: str = ""
     """Of a program that is not neatctl."""
+    web_servers: int | None = None
+    """Processes that serve, each on a port of its own."""
+    beside_replicas: int | None = None
+    """Of the testbed that it took turns with."""
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -205,6 +211,23 @@ class Result(msgspec.Struct, frozen=True):
     errors_total: int
 
 
+class Against(msgspec.Struct, frozen=True):
+    """Ours against another target, of runs that took turns; ratios are ours over the other's."""
+
+    result: int
+    """Ours, by its place in `results`, from 0."""
+    base: int
+    """The other's."""
+    name: str
+    """linux (lighttpd on the Linux stack) or limit (the ceiling, which is no stack)."""
+    requests_per_s: Ratio
+    requests_per_s_each: list[float]
+    """The ratio of each repetition."""
+    cpu_us_per_request: Ratio | None
+    """Of the whole machine, the load client too."""
+    p99_us: Ratio | None
+
+
 class Report(msgspec.Struct, frozen=True):
     """`neatctl bench --json`: one object."""
 
@@ -224,6 +247,7 @@ class Report(msgspec.Struct, frozen=True):
     """What a reader of all the figures must know, such as a machine that worked for others meanwhile."""
     held: bool
     """No error, and requests were answered in every run: the exit code is 0."""
+    versus: list[Against] = []
 
 
 KIND = "neatctl bench"

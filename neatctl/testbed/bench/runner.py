@@ -196,11 +196,12 @@ def measure(
     seed: int,
     tick: Callable[[], None] = _nothing,
     done: Callable[[Target, Workload, Run], None] = lambda _target, _workload, _run: None,
+    first: int = 1,
 ) -> list[Result]:
-    """Repetitions that alternate over all pairs, in their order; a result for each pair.
+    """Repetitions, numbered from `first` on, that alternate over all pairs, in their order; a result for each pair.
     All runs of one repetition have the same seed."""
     runs: list[list[Run]] = [[] for _ in pairs]
-    for repetition in range(1, repetitions + 1):
+    for repetition in range(first, first + repetitions):
         for (target, workload), made in zip(pairs, runs):
             made.append(run_once(target, workload, repetition, (seed + repetition - 1) % _SEEDS, tick))
             done(target, workload, made[-1])

@@ -5,48 +5,31 @@ Each function returns an exit code: 0 held, 1 errors or no answer, 2 wrong usage
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import os
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from neatctl.core.process.run_directory import RunDirectory
 from neatctl.testbed import verbs
-from neatctl.testbed.bench import clients, keep, own, results
+from neatctl.testbed.bench import clients, keep, limit, linux, own, plots, results
+from neatctl.testbed.bench.against import LIMIT, LINUX, OTHERS, judged
 from neatctl.testbed.bench.cpu import note_of_others
 from neatctl.testbed.bench.machine import environment, machine
+from neatctl.testbed.bench.outcome import result_of
 from neatctl.testbed.bench.progress import Bar
 from neatctl.testbed.bench.results import BadReport, Report, Result, Workload
-from neatctl.testbed.bench.runner import CannotMeasure, Target, measure, planned_s
-from neatctl.testbed.bench.workload import Asked, BadWorkload, workloads
+from neatctl.testbed.bench.runner import CannotMeasure, measure, planned_s
+from neatctl.testbed.bench.targets import Wanted, taking_turns
+from neatctl.testbed.bench.workload import Asked, BadWorkload, numbers_of, workloads
 from neatctl.testbed.screens import note
-from neatctl.testbed.settings import BadSetting, Settings, settings_from
+from neatctl.testbed.settings import BadSetting, settings_from
 
-DEFAULT_REPLICAS = 2
 MAX_REPETITIONS = 1000
-_BUILT_IN = {1 << 20: "/1m"}
-"""Files of the built-in site that are not named by their size."""
-_PROBE = """\
-import http.client, sys
-asked = http.client.HTTPConnection(sys.argv[1], timeout=float(sys.argv[2]))
-for path in sys.argv[3:]:
-    try:
-        asked.request("HEAD", path)
-        answer = asked.getresponse()
-        answer.read()
-        print(answer.status, answer.getheader("Content-Length", "-1"))
-    except (OSError, http.client.HTTPException) as error:
-        print(0, error)
-"""
 
 
 @dataclass(frozen=True)
@@ -55,28 +38,33 @@ class Options:
 
     asked: Asked = field(default_factory=Asked)
     name: str | None = None
-    replicas: int | None = None
+    replicas: str | None = None
+    """As it was written: 2, or several for a sweep: 1,2,4."""
+    workers: str = "1"
+    versus: tuple[str, ...] = ()
     repetitions: int = 5
     seed: int = 1
     as_json: bool = False
     as_csv: bool = False
     out: Path | None = None
+    plot: bool = False
 
 
 def bench(options: Options) -> int:
     """Measure and report."""
     try:
-        wanted = workloads(options.asked)
-        _check(options)
+        workers = numbers_of("--workers", options.workers)
+        wanted = [each for number in workers for each in workloads(replace(options.asked, workers=number))]
+        configurations = _configurations(options, wanted)
+        _check(options, configurations)
     except (BadWorkload, BadSetting) as error:
         note(f"neatctl: {error}")
         return verbs.USAGE
     begun = datetime.datetime.now(datetime.UTC)
     began = time.monotonic()
     try:
-        with own.ended_in_order(), _target(options, wanted) as target:
-            served = _found(target, wanted, options.asked.path is not None)
-            made = _measured([(target, workload) for workload in served], options)
+        with own.ended_in_order():
+            made = _measured(configurations, options)
     except CannotMeasure as error:
         note(f"neatctl: {error}")
         return verbs.DID_NOT_HOLD
@@ -86,11 +74,14 @@ def bench(options: Options) -> int:
     report = report_of(made, options, begun, time.monotonic() - began)
     if options.out is not None:
         keep.keep(options.out, report, environment(sys.argv))
+        if options.plot:
+            for file in plots.draw(report, options.out):
+                note(f"drew {file}")
     show(report, options)
     return verbs.HELD if report.held else verbs.DID_NOT_HOLD
 
 
-def _check(options: Options) -> None:
+def _check(options: Options, configurations: Sequence[Wanted]) -> None:
     """BadWorkload or BadSetting for what can be known before anything is started."""
     if not 1 <= options.repetitions <= MAX_REPETITIONS:
         raise BadWorkload(f"--repetitions: {options.repetitions} is not between 1 and {MAX_REPETITIONS}")
@@ -100,79 +91,53 @@ def _check(options: Options) -> None:
         raise BadWorkload("--json and --csv: one of them; --out DIR keeps both")
     if lack := clients.missing(options.asked.client):
         raise BadWorkload(f"--client: {lack}")
-    if options.replicas is not None:
-        settings_from({"replicas": options.replicas}, None)
+    for configuration in configurations:
+        if configuration.replicas is not None:
+            settings_from({"replicas": configuration.replicas}, None)
+    if len(configurations) > 1 and options.name is not None and RunDirectory(options.name).locked():
+        raise BadWorkload(f"--replicas: {options.name} runs already, and a sweep brings testbeds up: leave --name out")
+    for name in options.versus:
+        if name not in OTHERS:
+            raise BadWorkload(f"--versus: {name!r} is none of {', '.join(OTHERS)}")
+    if LINUX in options.versus and (lack := linux.lacks()):
+        raise BadWorkload(lack)
+    if LIMIT in options.versus and options.asked.path is None and (lack := limit.lacks(configurations[0].workloads)):
+        raise BadWorkload(f"--versus: {lack}")
+    if options.plot and options.out is None:
+        raise BadWorkload("--plot writes into the directory of --out DIR: give that too")
+    if options.plot and (lack := plots.lacks()):
+        raise BadWorkload(f"--plot: {lack}")
     if options.out is not None and (problem := keep.usable(options.out)):
         raise BadWorkload(f"--out: {problem}")
 
 
-@contextlib.contextmanager
-def _target(options: Options, wanted: Sequence[Workload]) -> Iterator[Target]:
-    """The testbed of the name that was given, where it runs; otherwise one of our own, for as long as it is needed."""
-    if options.name is not None and (run := RunDirectory(options.name)).locked():
-        target = own.running(run)
-        if options.replicas not in {None, target.facts.replicas}:
-            raise BadWorkload(
-                f"--replicas: {options.name} runs with {target.facts.replicas}; "
-                f"`neatctl scale {options.replicas} --name {options.name}` changes that"
-            )
-        yield target
-        return
-    if options.asked.path is not None:
-        raise BadWorkload("--path is for a testbed that runs (--name); one of our own serves files of --bytes octets")
-    with tempfile.TemporaryDirectory(prefix="neatctl-bench-web-") as directory:
-        own.make_site(Path(directory), [workload.octets or 0 for workload in wanted], options.seed)
-        settings = Settings(
-            name=options.name or f"bench-{os.getpid()}",
-            replicas=options.replicas or DEFAULT_REPLICAS,
-            web=directory,
-        )
-        with own.brought_up(settings) as target:
-            yield target
+def _configurations(options: Options, wanted: Sequence[Workload]) -> list[Wanted]:
+    """A testbed for each number of replicas; just one if none or one was given."""
+    numbers: Sequence[int | None] = numbers_of("--replicas", options.replicas) if options.replicas else [None]
+    given_path = options.asked.path is not None
+    versus = tuple(name for name in OTHERS if name in options.versus)
+    return [Wanted(wanted, options.name, number, options.seed, given_path, versus) for number in numbers]
 
 
-def _found(target: Target, wanted: Sequence[Workload], given_path: bool) -> list[Workload]:
-    """The workloads with paths that the target really serves. BadWorkload for a file that is not there, CannotMeasure
-    when nothing answers."""
-    return [_found_one(target, workload, given_path) for workload in wanted]
-
-
-def _found_one(target: Target, workload: Workload, given_path: bool) -> Workload:
-    paths = [workload.path]
-    if not given_path and workload.octets in _BUILT_IN:
-        paths.append(_BUILT_IN[workload.octets])
-    address = target.facts.url.removeprefix("http://")
-    argv = [*target.client_prefix, sys.executable, "-c", _PROBE, address, f"{workload.timeout_s:g}", *paths]
-    limit_s = len(paths) * workload.timeout_s + 20
-    try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=limit_s
-        )
-    except subprocess.TimeoutExpired:
-        raise CannotMeasure(f"{target.facts.url}{workload.path} did not answer in {limit_s:.0f} s") from None
-    said = [line.partition(" ") for line in done.stdout.splitlines()]
-    if done.returncode or len(said) != len(paths):
-        words = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing was said"]
-        raise CannotMeasure(f"{target.facts.url} cannot be asked from the clients' side: {words[0]}")
-    for path, (status, _, length) in zip(paths, said):
-        if status == "0":
-            raise CannotMeasure(f"{target.facts.url}{path} does not answer: {length}")
-        if status == "200" and int(length) in {workload.octets, -1} | ({int(length)} if given_path else set()):
-            octets = int(length) if int(length) >= 0 and workload.octets is None else workload.octets
-            return replace(workload, path=path, octets=octets)
-    status, _, length = said[0]
-    what = f"a file of {length} octets" if status == "200" else f"status {status}"
-    raise BadWorkload(
-        f"{target.facts.url}{workload.path}: {what}, not the file that is wanted. Serve it "
-        f"(`neatctl up --web DIR`, with DIR{workload.path}), name another with --path, or leave --name out: then a "
-        "testbed with the files comes up for as long as it is needed"
-    )
-
-
-def _measured(pairs: Sequence[tuple[Target, Workload]], options: Options) -> list[Result]:
-    runs = len(pairs) * options.repetitions
-    with Bar(runs, sum(planned_s(workload) for _, workload in pairs) * options.repetitions) as bar:
-        return measure(pairs, options.repetitions, options.seed, bar.tick, bar.done)
+def _measured(configurations: Sequence[Wanted], options: Options) -> list[Result]:
+    """A result for each workload, target and configuration. In a sweep every repetition goes through all
+    configurations, each on a fresh testbed, so that a machine whose speed drifts slows all of them."""
+    sweeping = len(configurations) > 1
+    rounds = [(number, 1) for number in range(1, options.repetitions + 1)] if sweeping else [(1, options.repetitions)]
+    workloads_each = configurations[0].workloads
+    runs = len(configurations) * len(workloads_each) * (1 + len(configurations[0].versus)) * options.repetitions
+    made: dict[tuple[int, int], list[Result]] = {}
+    with Bar(runs, runs * sum(map(planned_s, workloads_each)) / len(workloads_each)) as bar:
+        for first, repetitions in rounds:
+            for number, configuration in enumerate(configurations):
+                with taking_turns(configuration) as pairs:
+                    parts = measure(pairs, repetitions, options.seed, bar.tick, bar.done, first)
+                for place, part in enumerate(parts):
+                    made.setdefault((number, place), []).append(part)
+    return [
+        result_of(parts[0].target, parts[0].workload, [run for part in parts for run in part.runs])
+        for parts in made.values()
+    ]
 
 
 def report_of(made: list[Result], options: Options, begun: datetime.datetime, seconds: float) -> Report:
@@ -192,6 +157,7 @@ def report_of(made: list[Result], options: Options, begun: datetime.datetime, se
         errors_total=errors,
         notes=[busy] if busy else [],
         held=not errors and all(run.requests for result in made for run in result.runs),
+        versus=judged(made),
     )
 
 
@@ -203,8 +169,11 @@ def show(report: Report, options: Options) -> None:
         print(keep.rows(report), end="")
     else:
         from neatctl.testbed.bench.tables import show_report
+        from neatctl.testbed.bench.versus_tables import show_sweeps, show_versus
 
         show_report(report)
+        show_versus(report)
+        show_sweeps(report)
         if options.out is not None:
             note(f"kept in {options.out}; `neatctl bench compare {options.out} OTHER` compares")
 

@@ -8,7 +8,7 @@ from neatctl.testbed.bench.compare import Comparison
 from neatctl.testbed.bench.results import Latency, Report, Result, Spread
 from neatctl.testbed.screens import show_table
 
-_WORDS = {"more": "more", "less": "less", "noise": "noise hides it", "too few": "too few runs", "none": "no ratio"}
+DIFFERENCES = {"more": "more", "less": "less", "noise": "noise hides it", "too few": "too few runs", "none": "no ratio"}
 _ORDER = ("driver", "replica", "web", "syscall", "supervisor", "standby", "client", "others", "machine")
 
 
@@ -174,7 +174,7 @@ def show_comparison(comparison: Comparison) -> None:
                     f"{figure.second.median:,.6g}",
                     f"{ratio.ratio:.3f}" if ratio.ratio is not None else None,
                     interval,
-                    _WORDS[ratio.verdict],
+                    DIFFERENCES[ratio.verdict],
                 ]
             )
         columns = ("figure", "A", "B", "B / A", "95 % interval", "difference")

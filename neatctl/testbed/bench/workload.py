@@ -69,6 +69,16 @@ def sizes_of(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(sizes))
 
 
+def numbers_of(option: str, text: str) -> tuple[int, ...]:
+    """`4` or `1,2,4`, without repetitions. BadWorkload for what is no number."""
+    numbers = []
+    for word in text.split(","):
+        if re.fullmatch(r"\d{1,9}", word.strip()) is None:
+            raise BadWorkload(f"{option}: {word!r} is no number, such as 2, or several: 1,2,4")
+        numbers.append(int(word))
+    return tuple(dict.fromkeys(numbers))
+
+
 def path_of(octets: int) -> str:
     """The path of the file of this size in a testbed of our own."""
     return f"/{octets}b"
