@@ -61,6 +61,11 @@ EXAMPLES = {
     "bench": [
         ("neatctl bench", "The paper's workload of persistent connections, on a testbed of its own."),
         ("neatctl bench --preset sizes --replicas 4 --out four", "Files of 1 octet to 10 MB, kept in ./four."),
+        ("neatctl bench --versus linux", "Taking turns with lighttpd on the Linux stack: ratios and CPU of both."),
+        (
+            "neatctl bench --replicas 1,2,4 --workers 1,2 --out swept --plot",
+            "Requests/s by replicas and web servers, as a table, PNG and SVG.",
+        ),
         ("neatctl bench --name lab2 --rate 20000 --json", "An open loop against a testbed that runs, as JSON."),
     ],
     "bench compare": [

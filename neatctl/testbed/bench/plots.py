@@ -54,7 +54,9 @@ def _fill(axes: Axes, plot: Plot) -> None:
             below = [y - low for y, low in zip(line.y, line.low)]
             errors = (below, [high - y for y, high in zip(line.y, line.high)])
         marker = markers[number % len(markers)]
-        axes.errorbar(x, line.y, yerr=errors, label=line.label, marker=marker, markersize=4, capsize=3, linewidth=1.2)
+        style = ("-", "--", ":")[number // 10 % 3]
+        looks = {"linestyle": style, "linewidth": 1.2, "marker": marker, "markersize": 4, "capsize": 3}
+        axes.errorbar(x, line.y, yerr=errors, label=line.label, **looks)
     axes.set_title(plot.title)
     axes.set_xlabel(plot.x_label)
     axes.set_ylabel(plot.y_label)

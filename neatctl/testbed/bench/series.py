@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from neatctl.testbed.bench.outcome import histogram, spread
-from neatctl.testbed.bench.results import Report, Result, Run, Workload
-from neatctl.testbed.bench.sweep import row_of, sweeps
+from neatctl.testbed.bench.labels import label
+from neatctl.testbed.bench.outcome import histogram, merged_latency, spread
+from neatctl.testbed.bench.results import Latency, Report, Result, Run, Workload
+from neatctl.testbed.bench.sweep import sweeps
 
 NINES = (0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 99.995, 99.999)
 """Percentiles of a curve; those of which fewer than two requests are beyond are left out."""
@@ -52,7 +53,7 @@ def _sizes(results: Sequence[Result]) -> list[Plot]:
     lines: dict[str, list[Result]] = {}
     for result in results:
         if result.workload.octets:
-            lines.setdefault(_configuration(result, results), []).append(result)
+            lines.setdefault(label(result, results, beside=False), []).append(result)
     longest = max((len({one.workload.octets for one in line}) for line in lines.values()), default=0)
     if longest < 2:
         return []
@@ -60,11 +61,12 @@ def _sizes(results: Sequence[Result]) -> list[Plot]:
     def across(name: str, title: str, y_label: str, drawn: tuple[Line, ...]) -> Plot:
         return Plot(name, f"{title} by size of the file", "octets of the file", y_label, drawn, "log", "log")
 
+    requests = _against_size(lines, lambda run: run.requests_per_s or None)
     p50 = _against_size(lines, lambda run: run.latency.p50, ", p50")
     p99 = _against_size(lines, lambda run: run.latency.p99, ", p99")
     return [
         across("throughput-by-size", "Throughput", "Mbit/s of heads and contents", _against_size(lines, _megabits)),
-        across("requests-by-size", "Requests", "requests/s", _against_size(lines, lambda run: run.requests_per_s or None)),
+        across("requests-by-size", "Requests", "requests/s", requests),
         across("latency-by-size", "Latency", "us", (*p50, *p99)),
     ]
 
@@ -77,15 +79,16 @@ def _against_size(
     lines: dict[str, list[Result]], value: Callable[[Run], float | None], suffix: str = ""
 ) -> tuple[Line, ...]:
     made = []
-    for label, results in lines.items():
+    for name, results in lines.items():
         points = []
-        for result in sorted(results, key=lambda one: one.workload.octets or 0):
-            known = [seen for run in result.runs if (seen := value(run)) is not None]
+        for octets in sorted({result.workload.octets or 0 for result in results}):
+            runs = [run for result in results if result.workload.octets == octets for run in result.runs]
+            known = [seen for run in runs if (seen := value(run)) is not None]
             if known:
-                points.append((float(result.workload.octets or 0), spread(known)))
+                points.append((float(octets), spread(known)))
         made.append(
             Line(
-                label + suffix,
+                name + suffix,
                 tuple(x for x, _ in points),
                 tuple(y.median for _, y in points),
                 tuple(y.min for _, y in points),
@@ -101,17 +104,17 @@ def _sweeps(results: Sequence[Result]) -> list[Plot]:
     made = []
     for number, sweep in enumerate(found, 1):
         rows = {
-            label: [cell for workers in sweep.workers if (cell := sweep.cells.get((label, workers))) is not None]
-            for label in sweep.rows
+            row: [cell for workers in sweep.workers if (cell := sweep.cells.get((row, workers))) is not None]
+            for row in sweep.rows
         }
         what = "web servers" if sweep.web_servers else "load processes"
         x_label = f"{what}, each with a load process" if sweep.web_servers else what
         lines = []
-        for label, cells in rows.items():
+        for row, cells in rows.items():
             rates = [cell.requests_per_s for cell in cells]
             lines.append(
                 Line(
-                    label,
+                    row,
                     tuple(float(cell.workers) for cell in cells),
                     tuple(rate.median for rate in rates),
                     tuple(rate.min for rate in rates),
@@ -135,12 +138,12 @@ def _by_replicas(results: Sequence[Result], workload: Workload) -> tuple[list[Li
         if replace(result.workload, workers=workload.workers) == workload and beside:
             points.setdefault(result.target.name, []).append((float(beside), result))
     lines = []
-    for label, line in points.items():
+    for name, line in points.items():
         line.sort(key=lambda point: point[0])
         rates = [result.requests_per_s for _, result in line]
         lines.append(
             Line(
-                label,
+                name,
                 tuple(x for x, _ in line),
                 tuple(rate.median for rate in rates),
                 tuple(rate.min for rate in rates),
@@ -152,27 +155,23 @@ def _by_replicas(results: Sequence[Result], workload: Workload) -> tuple[list[Li
 
 # ---- latency by percentile ----
 def _percentiles(results: Sequence[Result]) -> list[Plot]:
-    lines = []
+    # Another target's latencies beside each testbed of a sweep are one line.
+    seen: dict[tuple[str, int | None], list[Latency]] = {}
     for result in results:
         if result.latency.hdr and result.latency.count:
-            known = [nine for nine in NINES if result.latency.count * (1 - nine / 100) >= 2]
-            at = histogram(result.latency.hdr).get_percentile_to_value_dict(known)
-            label = f"{_configuration(result, results)}, {result.workload.octets} octets"
-            lines.append(Line(label, tuple(known), tuple(float(at[nine]) for nine in known)))
+            key = (label(result, results, beside=False), result.workload.octets)
+            seen.setdefault(key, []).append(result.latency)
+    sizes = {octets for _, octets in seen}
+    lines = []
+    for (name, octets), parts in seen.items():
+        latency = merged_latency(parts)
+        known = [nine for nine in NINES if latency.count * (1 - nine / 100) >= 1.999]
+        at = histogram(latency.hdr).get_percentile_to_value_dict(known)
+        words = name if len(sizes) == 1 else f"{name}, {octets} octets"
+        lines.append(Line(words, tuple(known), tuple(float(at[nine]) for nine in known)))
     if not lines:
         return []
     return [
         Plot("latency-percentiles", "Latency by percentile, all repetitions", "percentile", "us", tuple(lines),
              x_scale="percentile", y_scale="log")
     ]  # fmt: skip
-
-
-def _configuration(result: Result, results: Sequence[Result]) -> str:
-    """What tells a result's line from the others': its target, and workers or testbed where there are several."""
-    words = [row_of(result)]
-    if len({one.workload.workers for one in results}) > 1:
-        words.append(f"{result.workload.workers} workers")
-    beside = {one.target.beside_replicas for one in results if one.target.name == result.target.name}
-    if len(beside) > 1:
-        words.append(f"beside {result.target.beside_replicas}")
-    return ", ".join(words)

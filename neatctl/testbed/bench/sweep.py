@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from neatctl.testbed.bench.against import OTHERS
+from neatctl.testbed.bench.labels import counted, row_of
 from neatctl.testbed.bench.outcome import spread
 from neatctl.testbed.bench.ratio import Ratio, paired_ratio, ratio
 from neatctl.testbed.bench.results import Result, Spread, Workload
@@ -55,16 +56,9 @@ def sweeps(results: Sequence[Result]) -> list[Sweep]:
 
 def worker_words(sweep: Sweep, workers: int) -> str:
     """`2 web servers`, or what else the workers are."""
-    what = "web server" if sweep.web_servers or workers == 1 == max(sweep.workers) else "load process"
-    return f"{workers} {what}" if workers == 1 else f"{workers} {what}{'s' if what[-1] != 's' else 'es'}"
-
-
-def row_of(result: Result) -> str:
-    """The row that a result is in."""
-    if result.target.name in OTHERS:
-        return result.target.name
-    count = result.target.replicas
-    return result.target.name if count is None else f"{count} replica{'s' if count > 1 else ''}"
+    if sweep.web_servers or sweep.workers == (1,):
+        return counted(workers, "web server")
+    return "1 load process" if workers == 1 else f"{workers} load processes"
 
 
 def _sweep(group: Sequence[Result]) -> Sweep:

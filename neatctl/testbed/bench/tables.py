@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 
 from neatctl.testbed.bench.compare import Comparison
+from neatctl.testbed.bench.labels import label
 from neatctl.testbed.bench.results import Latency, Report, Result, Spread
 from neatctl.testbed.screens import show_table
 
@@ -56,7 +57,7 @@ def show_report(report: Report) -> None:
     _show_figures(report)
     _show_cpu(report)
     for result in report.results:
-        _show_replicas(result)
+        _show_replicas(result, _where(result, report))
     _show_errors(report)
 
 
@@ -67,7 +68,7 @@ def _show_figures(report: Report) -> None:
         rates = [run.octets_per_s for run in result.runs if run.octets_per_s is not None]
         rows.append(
             [
-                result.target.name,
+                label(result, report.results),
                 _what(result),
                 _spread(result.requests_per_s, 0 if result.requests_per_s.median >= 100 else 1),
                 f"{statistics.median(rates) / 1e6:,.2f}" if rates else None,
@@ -75,7 +76,7 @@ def _show_figures(report: Report) -> None:
                 result.errors_total,
             ]
         )
-        times.append([result.target.name, octets(result.workload.octets), *_times(result.latency)])
+        times.append([label(result, report.results), octets(result.workload.octets), *_times(result.latency)])
     show_table("Throughput", ("target", "load", "requests/s", "MB/s", "open", "errors"), rows, (2, 3, 4, 5))
     corrected = any(run.service_time is not None for result in report.results for run in result.runs)
     since = "from when a request was due: corrected for coordinated omission" if corrected else "of all repetitions"
@@ -99,9 +100,9 @@ def _show_cpu(report: Report) -> None:
     names = sorted(known, key=lambda name: rank.get(name.partition(" ")[0], 0))
     if not names:
         return
-    targets = {result.target.name for result in report.results}
+    several = len({label(result, report.results) for result in report.results}) > 1
     heads = [
-        f"{result.target.name}, " * (len(targets) > 1) + octets(result.workload.octets)
+        f"{label(result, report.results)}, " * several + octets(result.workload.octets)
         for result in report.results
     ]
     rows: list[list[object]] = []
@@ -112,7 +113,11 @@ def _show_cpu(report: Report) -> None:
     show_table(title, ("component", *heads), rows, tuple(range(1, len(heads) + 1)))
 
 
-def _show_replicas(result: Result) -> None:
+def _where(result: Result, report: Report) -> str:
+    return f"{label(result, report.results)}, {octets(result.workload.octets)}"
+
+
+def _show_replicas(result: Result, where: str) -> None:
     indices = sorted({replica.index for run in result.runs for replica in run.replicas})
     rows: list[list[object]] = []
     for index in indices:
@@ -133,7 +138,7 @@ def _show_replicas(result: Result) -> None:
         )
     if rows:
         columns = ("replica", "connections", "lost", "packets in", "packets out", "counters that tell of loss")
-        title = f"Replicas, all repetitions with warm-up: {octets(result.workload.octets)}"
+        title = f"Replicas, all repetitions with warm-up: {where}"
         show_table(title, columns, rows, (0, 1, 2, 3, 4))
 
 
@@ -145,9 +150,9 @@ def _show_errors(report: Report) -> None:
                 losses[name] = losses.get(name, 0) + count
         if losses:
             counted = ", ".join(f"{name} {count}" for name, count in losses.items())
-            print(f"driver, {octets(result.workload.octets)}: {counted}")
+            print(f"driver, {_where(result, report)}: {counted}")
         for run in result.runs:
-            where = f"{result.target.name}, {octets(result.workload.octets)}, repetition {run.repetition}"
+            where = f"{_where(result, report)}, repetition {run.repetition}"
             for line in run.notes:
                 print(f"{where}: {line}")
             if run.errors_total:

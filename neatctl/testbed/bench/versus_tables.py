@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from neatctl.testbed.bench.cpu import MACHINE
+from neatctl.testbed.bench.labels import counted, row_of
 from neatctl.testbed.bench.ratio import Ratio
 from neatctl.testbed.bench.results import Report, Result, Spread
-from neatctl.testbed.bench.sweep import Sweep, row_of, sweeps, worker_words
+from neatctl.testbed.bench.sweep import Sweep, sweeps, worker_words
 from neatctl.testbed.bench.tables import DIFFERENCES, octets
 from neatctl.testbed.screens import show_table
 
@@ -17,7 +18,7 @@ _WHAT = {
 
 def _load(result: Result) -> str:
     workload = result.workload
-    workers = f", {workload.workers} workers" if workload.workers > 1 else ""
+    workers = f", {counted(workload.workers, 'worker')}" if workload.workers > 1 else ""
     return f"{octets(workload.octets)}, {workload.connections} connections{workers}"
 
 
