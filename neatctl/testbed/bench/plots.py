@@ -55,7 +55,7 @@ def _fill(axes: Axes, plot: Plot) -> None:
             errors = (below, [high - y for y, high in zip(line.y, line.high)])
         marker = markers[number % len(markers)]
         style = ("-", "--", ":")[number // 10 % 3]
-        looks = {"linestyle": style, "linewidth": 1.2, "marker": marker, "markersize": 4, "capsize": 3}
+        looks: dict[str, Any] = {"linestyle": style, "linewidth": 1.2, "marker": marker, "markersize": 4, "capsize": 3}
         axes.errorbar(x, line.y, yerr=errors, label=line.label, **looks)
     axes.set_title(plot.title)
     axes.set_xlabel(plot.x_label)
