@@ -285,6 +285,28 @@ def scenario_schema() -> None:
 
 
 @app.command()
+def capture(
+    write: Annotated[
+        str, typer.Option("--write", "-w", metavar="OUT.pcapng", help="Write a pcapng; - for stdout.")
+    ] = "",
+    replica: Annotated[int | None, typer.Option(metavar="N", help="Only what this replica sends, or gets.")] = None,
+    expression: Annotated[
+        str, typer.Option("--filter", metavar="BPF", help="Only frames that this filter of libpcap takes.")
+    ] = "",
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many frames.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.0, help="End after so long.")] = None,
+    both: Annotated[bool, typer.Option("--both", help="What arrives, too, not only what the stack sends.")] = False,
+    name: Name = DEFAULT_NAME,
+    as_json: Json = False,
+) -> None:
+    """Record what goes through the NIC, with the replica that sent or got each packet; Ctrl-C ends it."""
+    from neatctl.testbed.replay.capture import Options, run_capture
+
+    run = _run(name)
+    _do(lambda: run_capture(run, Options(write, replica, expression, count, seconds, both), as_json))
+
+
+@app.command()
 def demo(
     seconds: Annotated[float, typer.Option(min=2.0, help="How long to load.")] = 6.0,
     connections: Annotated[int, typer.Option(min=1, help="Of the load.")] = 200,

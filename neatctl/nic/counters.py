@@ -23,6 +23,7 @@ FLOW_CONFLICT = 11
 FLOW_MOVED = 12
 TX_RETRY = 13
 PEER_FAULTS = 14
+MIRROR_FULL = 15
 FIRST_DROP = 16
 DROP_RUNT = 16
 DROP_OTHER_HOST = 17
@@ -56,6 +57,7 @@ DECLARED: dict[int, tuple[str, str]] = {
     FLOW_MOVED: ("flow_moved", "SYNs for a tracked flow that is over, or whose replica takes none: new flows."),
     TX_RETRY: ("tx_retry", "Frames that the device had no room for and that were written later."),
     PEER_FAULTS: ("peer_faults", "Queues closed because the replica at the other end broke their rules."),
+    MIRROR_FULL: ("mirror_full", "Copies of frames lost because the mirror that somebody asked for was full."),
     DROP_RUNT: ("drop_runt", "Frames shorter than an Ethernet header."),
     DROP_OTHER_HOST: ("drop_other_host", "Frames to the Ethernet address of another host."),
     DROP_ETHERTYPE: ("drop_ethertype", "Frames of a protocol other than IPv4, IPv6 and ARP, tagged ones among them."),

@@ -6,6 +6,7 @@ from neatctl.core.process.loop cimport Work
 from neatctl.nic.counters cimport Counters
 from neatctl.nic.devices.face cimport Device
 from neatctl.nic.impair cimport Impairment
+from neatctl.nic.mirror cimport Mirrors
 from neatctl.nic.queue_pair cimport QueuePair
 from neatctl.nic.steering cimport Steering
 
@@ -13,7 +14,7 @@ cdef long long FLOW, FLOWS_TOLD, FRAME, FRAME_AT, GSO_NONE, GSO_TCPV4, GSO_TCPV6
 cdef long long VNET_AT, VNET_CSUM_OFFSET_AT, VNET_CSUM_START_AT, VNET_FLAGS_AT, VNET_GSO_TYPE_AT, VNET_OCTETS
 cdef long long DROP_IMPAIRED_IN, DROP_IMPAIRED_OUT, DROP_TX_REFUSED, FLOWS_EVICTED, FLOWS_EXPIRED, PEER_FAULTS, QUEUE_FULL
 cdef long long RX_FRAMES, RX_OCTETS, TX_FRAMES, TX_OCTETS, TX_RETRY, REFUSED, WOULD_BLOCK, CLOSED, DRAINING, OPEN, MAX_REPLICA
-cdef long long _RETRY_US, _EXPIRE_EVERY_US, _EXPIRE_PARTS, _ETHERNET_HEADER, _ALL, _RX_BURST, _TX_BURST
+cdef long long _RETRY_US, _EXPIRE_EVERY_US, _EXPIRE_PARTS, _ETHERNET_HEADER, _ALL, _RX_BURST, _TX_BURST, _SENT, _RECEIVED, _EVERY
 
 
 cdef class Driver(Work):
@@ -31,6 +32,8 @@ cdef class Driver(Work):
     cdef QueuePair _current
     cdef long long _now, _read_at, _retry_at, _expire_at, _expire_slots, _turn_pair
     cdef bint _waiting
+    cdef Mirrors _mirrors
+    cdef long long _mirroring
     @cython.locals(done=cython.longlong, pair=QueuePair)
     cpdef long long turn(self, long long now) except? -1
     @cython.locals(idle=cython.bint, pair=QueuePair)
@@ -50,3 +53,4 @@ cdef class Driver(Work):
     cdef bint _send(self, QueuePair pair, Memory memory, long long at, long long octets, long long now) except? -1
     @cython.locals(start=cython.longlong, gso=cython.longlong)
     cdef _check_frame(self, Memory memory, long long at, long long octets)
+    cdef _mirror(self, Memory memory, long long at, long long octets, long long replica, long long direction)

@@ -31,7 +31,8 @@ from neatctl.core.channel.records import (
     VNET_GSO_TYPE_AT,
     VNET_OCTETS,
 )
-from neatctl.core.control.messages import Queue
+from neatctl.core.channel.ring import RingProducer
+from neatctl.core.control.messages import Mirror, Queue
 from neatctl.core.native import Memory
 from neatctl.core.process.loop import Work
 from neatctl.nic.counters import (
@@ -51,6 +52,7 @@ from neatctl.nic.counters import (
 )
 from neatctl.nic.devices.face import REFUSED, WOULD_BLOCK, Device
 from neatctl.nic.impair import Impairment
+from neatctl.nic.mirror import EVERY, RECEIVED, SENT, Mirrors
 from neatctl.nic.queue_pair import QueuePair
 from neatctl.nic.steering import ALL, CLOSED, DRAINING, OPEN, Steering
 from neatctl.nic.tracking import MAX_REPLICA
@@ -70,6 +72,9 @@ _EXPIRE_PARTS = 500
 _ETHERNET_HEADER = 14
 _STATES = {"open": OPEN, "draining": DRAINING, "closed": CLOSED}
 _ALL = ALL
+_SENT = SENT
+_RECEIVED = RECEIVED
+_EVERY = EVERY
 _RX_BURST = RX_BURST
 _TX_BURST = TX_BURST
 
@@ -89,9 +94,16 @@ class Events:
     def closing(self, consumer: Consumer) -> None:
         """The same channel will be closed."""
 
+    def mirror_ended(self, path: str, reason: str) -> None:
+        """A mirror was given up."""
+
     def fail(self, kind: str) -> None:
         """A fault was asked for, to happen now: raise it."""
         raise RuntimeError(f"fault injected: {kind}")
+
+
+def _no_mirror(mirror: Mirror) -> RingProducer:
+    raise FileNotFoundError(mirror.path)
 
 
 class Driver(Work):
@@ -106,6 +118,7 @@ class Driver(Work):
         impairment: Impairment | None = None,
         nic: int = 0,
         events: Events | None = None,
+        open_mirror: Callable[[Mirror], RingProducer] = _no_mirror,
     ) -> None:
         self.device = device
         self.steering = steering
@@ -117,6 +130,8 @@ class Driver(Work):
         """`exception` or `spin`: fail that way in the next turn."""
         self._open_pair = open_pair
         self._events = events or Events()
+        self._mirrors = Mirrors(self.counters, open_mirror, self._events.mirror_ended)
+        self._mirroring = 0
         self._staging = Memory(bytearray(FRAME_AT + MAX_FRAME))
         self._staging.put8(KIND_AT, FRAME)
         self._staging.put8(NIC_AT, nic)
@@ -152,6 +167,8 @@ class Driver(Work):
         self._retry_at = -1
         if self._pairs:
             done += self._transmit(now)
+        if self._mirroring:
+            self._mirrors.flush()
         if now >= self._expire_at:
             self._expire_at = now + _EXPIRE_EVERY_US
             if self.steering.tracking.count:
@@ -198,6 +215,8 @@ class Driver(Work):
                 counters.add(DROP_IMPAIRED_IN, 1)
                 continue
             replica = steering.inbound(staging, FRAME_AT, octets, now)
+            if self._mirroring:
+                self._mirror(staging, VNET_AT, octets, _EVERY if replica == _ALL else replica, _RECEIVED)
             if replica == 0:
                 continue
             staging.put32(HASH_AT, steering.hash)
@@ -282,6 +301,8 @@ class Driver(Work):
         pair.frames_from += 1
         self.counters.add(TX_FRAMES, 1)
         self.counters.add(TX_OCTETS, frame_octets)
+        if self._mirroring:
+            self._mirror(memory, at + VNET_AT, frame_octets, pair.replica, _SENT)
         return True
 
     def _check_frame(self, memory: Memory, at: int, octets: int) -> None:
@@ -308,6 +329,17 @@ class Driver(Work):
                 self._wait_for_flows(self._now)
         else:
             raise PeerFault("record", f"kind {kind}")
+
+    # ---- mirrors ----
+    def set_mirrors(self, mirrors: Sequence[Mirror]) -> None:
+        """Make these the mirrors that get copies of frames."""
+        self._mirrors.set(mirrors)
+        self._mirroring = self._mirrors.which
+
+    def _mirror(self, memory: Memory, at: int, octets: int, replica: int, direction: int) -> None:
+        if self._mirroring & direction:
+            self._mirrors.copy(memory, at, octets, replica, direction)
+            self._mirroring = self._mirrors.which
 
     # ---- queues ----
     def set_queues(self, queues: Sequence[Queue]) -> None:
@@ -338,6 +370,7 @@ class Driver(Work):
                 pair.close()
         self._pairs = []
         self._by_replica = []
+        self._mirrors.close()
         self.device.close()
 
     def _open(self, queue: Queue) -> QueuePair | None:

@@ -6,10 +6,12 @@ replica's queue is told to the supervisor; a fault of our own ends the process, 
 
 from __future__ import annotations
 
+from neatctl.core.channel.doorbell import Ringer
 from neatctl.core.channel.endpoint import open_consumer, open_producer
 from neatctl.core.channel.face import Consumer, PeerFault, Producer
+from neatctl.core.channel.ring import RingProducer, map_ring_file
 from neatctl.core.control.config import DriverConfig
-from neatctl.core.control.messages import Inject, Message, PeerFaulted, Queue, Queues
+from neatctl.core.control.messages import Inject, Message, Mirror, MirrorEnded, Mirrors, PeerFaulted, Queue, Queues
 from neatctl.core.process.child import Child, InjectedFault
 from neatctl.nic.counters import Counters
 from neatctl.nic.devices.face import Device
@@ -30,12 +32,14 @@ class DriverProcess(Events):
         self._kind = "zmq-inproc" if config.channel == "zmq" and config.transport == "inproc" else config.channel
         steering = Steering(Rss(config.rss_key), Tracking(config.flows, config.time_wait_us), Counters(), config.mac)
         impairment = Impairment(config.impair, config.seed)
-        self.driver = Driver(device, steering, self._open_pair, impairment, config.index, self)
+        self.driver = Driver(device, steering, self._open_pair, impairment, config.index, self, _open_mirror)
 
     def hear(self, message: Message) -> None:
         """A message of the supervisor; Stop is the child's business."""
         if isinstance(message, Queues):
             self.driver.set_queues(message.queues)
+        elif isinstance(message, Mirrors):
+            self.driver.set_mirrors(message.mirrors)
         elif isinstance(message, Inject):
             self.driver.inject = message.kind
 
@@ -62,8 +66,16 @@ class DriverProcess(Events):
     def closing(self, consumer: Consumer) -> None:
         self._child.loop.forget_consumer(consumer)
 
+    def mirror_ended(self, path: str, reason: str) -> None:
+        self._child.send(MirrorEnded(path, reason))
+
     def fail(self, kind: str) -> None:
         raise InjectedFault(kind)
+
+
+def _open_mirror(mirror: Mirror) -> RingProducer:
+    # Its reader looks by itself: there is nobody to ring.
+    return RingProducer(map_ring_file(mirror.path), mirror.generation, Ringer(""))
 
 
 def start(config: DriverConfig, child: Child) -> None:

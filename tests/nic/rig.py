@@ -9,7 +9,7 @@ from neatctl.core.channel.doorbell import Ringer
 from neatctl.core.channel.face import Consumer, Producer
 from neatctl.core.channel.records import FLOW, FLOWS_TOLD, FRAME, FRAME_AT, KIND_AT, NEEDS_CSUM, VNET_AT
 from neatctl.core.channel.ring import RingConsumer, RingProducer, format_ring, ring_octets
-from neatctl.core.control.messages import Queue
+from neatctl.core.control.messages import Mirror, Queue
 from neatctl.core.native import Memory
 from neatctl.nic.counters import Counters
 from neatctl.nic.devices.face import REFUSED, WOULD_BLOCK, Device
@@ -112,6 +112,10 @@ class Journal(Events):
         self.faults: list[tuple[int, int, str]] = []
         self.began_reading = 0
         self.channels = 0
+        self.mirrors_ended: list[tuple[str, str]] = []
+
+    def mirror_ended(self, path: str, reason: str) -> None:
+        self.mirrors_ended.append((path, reason))
 
     def faulted(self, replica: int, generation: int, reason: str) -> None:
         self.faults.append((replica, generation, reason))
@@ -135,7 +139,9 @@ class Rig:
         self.steering = Steering(Rss(RSS_KEY), Tracking(flows), self.counters, f.NIC_MAC)
         self.journal = Journal()
         self.replicas: dict[tuple[int, int], Replica] = {}
-        self.driver = Driver(self.wire, self.steering, self._open, Impairment(impair, seed), 3, self.journal)
+        self.mirror_rings: dict[str, bytearray] = {}
+        self.driver = Driver(self.wire, self.steering, self._open, Impairment(impair, seed), 3, self.journal,
+                             self._open_mirror)  # fmt: skip
         self.now = 1_000_000
 
     def _open(self, queue: Queue) -> tuple[Producer, Consumer]:
@@ -143,6 +149,16 @@ class Rig:
         if replica is None:
             raise FileNotFoundError(queue.to_replica)
         return replica.pair()
+
+    def _open_mirror(self, mirror: Mirror) -> RingProducer:
+        if mirror.path not in self.mirror_rings:
+            raise FileNotFoundError(mirror.path)
+        return RingProducer(Memory(self.mirror_rings[mirror.path]), mirror.generation, Ringer(""))
+
+    def mirror_ring(self, path: str, capacity: int = 1 << 18, generation: int = 1) -> RingConsumer:
+        """Make the ring of a mirror; its reader's end."""
+        made = self.mirror_rings[path] = bytearray(ring_octets(capacity))
+        return RingConsumer(format_ring(Memory(made), capacity, generation), generation, Ringer(""))
 
     def replica(self, number: int, generation: int = 1, capacity: int = CAPACITY, doorbell: str = "") -> Replica:
         made = Replica(number, generation, capacity, doorbell)

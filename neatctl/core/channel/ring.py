@@ -156,6 +156,10 @@ class RingProducer(Producer):
             self.memory.store64(_ASLEEP, 0)
             self._consumer.ring()
 
+    def longest(self) -> int:
+        """Octets of the longest record that `reserve` takes."""
+        return (self._capacity >> 1) - _HEADER
+
     def want_room(self) -> None:
         self.memory.store64(_WANTS_ROOM, 1)
         fence()

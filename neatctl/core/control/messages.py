@@ -69,6 +69,13 @@ class ListenersReady(Message, frozen=True):
     generation: int
 
 
+class MirrorEnded(Message, frozen=True):
+    """Driver: this mirror cannot be written to, or its reader broke the rules; it is closed."""
+
+    path: str
+    reason: str
+
+
 # ---- the supervisor to a child ----
 class Assign(Message, frozen=True):
     """To a standby: become this. `config` is a msgpack of the component's configuration record."""
@@ -104,6 +111,21 @@ class Queues(Message, frozen=True):
     """To the driver: the queue pairs that there shall be."""
 
     queues: list[Queue]
+
+
+class Mirror(msgspec.Struct, array_like=True, frozen=True):
+    """A ring that gets a copy of each frame that the driver writes to its device (`sent`), reads from it (`received`),
+    or `both`; nic/mirror.py has the layout. A path is never used twice."""
+
+    path: str
+    generation: int
+    which: str
+
+
+class Mirrors(Message, frozen=True):
+    """To the driver: the mirrors that there shall be."""
+
+    mirrors: list[Mirror]
 
 
 class Attach(Message, frozen=True):
@@ -276,8 +298,8 @@ class Answer(Message, frozen=True):
     last: bool = True
 
 
-FromChild = Announce | Beat | PeerFaulted | Snapshot | ListenersReady
-ToChild = Assign | Inject | Stop | Queues | Replicas | Attach
+FromChild = Announce | Beat | PeerFaulted | Snapshot | ListenersReady | MirrorEnded
+ToChild = Assign | Inject | Stop | Queues | Replicas | Attach | Mirrors
 ToSyscall = Hello | Listen | Unlisten | Goodbye | ReplicaHello | SetupDone
 FromSyscall = Welcome | Links | Listening | Done | Refused | Setup
 

@@ -56,6 +56,8 @@ class Commands:
             "scale": self._scale,
             "inject": self._inject,
             "recover": self._recover,
+            "mirror": self._mirror,
+            "unmirror": self._unmirror,
             "down": self._down,
         }
 
@@ -75,10 +77,10 @@ class Commands:
         for waiter in list(self._waiters):
             if waiter.holds():
                 self._waiters.remove(waiter)
-                self._send(waiter.client, waiter.answer())
+                self.send(waiter.client, waiter.answer())
             elif now >= waiter.until:
                 self._waiters.remove(waiter)
-                self._send(waiter.client, Answer(DID_NOT_HOLD, "it did not come to hold in time", b""))
+                self.send(waiter.client, Answer(DID_NOT_HOLD, "it did not come to hold in time", b""))
 
     def deadline(self) -> int:
         """When a waiter's time is over, or -1."""
@@ -87,16 +89,16 @@ class Commands:
     def tell_followers(self, event: Event) -> None:
         body = msgspec.json.encode([event])
         for client in self._followers:
-            self._send(client, Answer(HELD, "", body, last=False))
+            self.send(client, Answer(HELD, "", body, last=False))
 
     def farewell(self) -> None:
         """The testbed is down: the last answers."""
         for client in self._leavers:
-            self._send(client, Answer(HELD, "down", b""))
+            self.send(client, Answer(HELD, "down", b""))
         for client in self._followers:
-            self._send(client, Answer(HELD, "the testbed went down", b"[]"))
+            self.send(client, Answer(HELD, "the testbed went down", b"[]"))
         for waiter in self._waiters:
-            self._send(waiter.client, Answer(DID_NOT_HOLD, "the testbed went down", b""))
+            self.send(waiter.client, Answer(DID_NOT_HOLD, "the testbed went down", b""))
 
     def _take(self, client: bytes, payload: bytes, now: int) -> None:
         try:
@@ -106,16 +108,17 @@ class Commands:
             return
         verb = self._verbs.get(command.verb)
         if verb is None:
-            self._send(client, Answer(USAGE, f"this testbed is of a version without `{command.verb}`", b""))
+            self.send(client, Answer(USAGE, f"this testbed is of a version without `{command.verb}`", b""))
             return
         try:
             answer = verb(client, command, now)
         except (LookupError, ValueError, TypeError) as error:
             answer = Answer(USAGE, str(error.args[0] if error.args else error), b"")
         if answer is not None:
-            self._send(client, answer)
+            self.send(client, answer)
 
-    def _send(self, client: bytes, answer: Answer) -> None:
+    def send(self, client: bytes, answer: Answer) -> None:
+        """Answer a client, if it is still there."""
         try:
             self._socket.send_multipart([client, messages.encode(answer)], zmq.NOBLOCK)
         except zmq.ZMQError:
@@ -207,6 +210,14 @@ class Commands:
             )
         )
         return None
+
+    def _mirror(self, client: bytes, command: Command, _now: int) -> Answer:
+        which = str(command.arguments.get("which", "sent"))
+        return self._supervisor.mirrors.begin(client, _number(command, "pid"), which)
+
+    def _unmirror(self, client: bytes, _command: Command, _now: int) -> Answer:
+        self._supervisor.mirrors.end(client)
+        return Answer(HELD, "", b"")
 
     def _down(self, client: bytes, _command: Command, now: int) -> None:
         self._leavers.append(client)

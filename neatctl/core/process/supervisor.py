@@ -32,6 +32,7 @@ from neatctl.core.native import COMPILED, now_us
 from neatctl.core.process import proc
 from neatctl.core.process.commands import Commands
 from neatctl.core.process.loop import Loop, Work
+from neatctl.core.process.mirrors import Mirrors
 from neatctl.core.process.probe import Probe
 from neatctl.core.process.run_directory import ProcessRecord, RunDirectory, RunRecord
 from neatctl.core.process.spawn import ChildProcess, Spawned, interpreter
@@ -92,6 +93,7 @@ class Supervisor(Work):
         self._control = self._bind("control")
         self._command = self._bind("command")
         self.commands = Commands(self, self._command)
+        self.mirrors = Mirrors(self)
         self._probe = Probe(self.loop, (config.address, WEB_PORT), self._web_answered)
         self.testbed = Testbed(config.run_directory, config.replicas, self._configure, self._started)
 
@@ -111,6 +113,7 @@ class Supervisor(Work):
         self.testbed.start(now_us())
         self.carry_out()
         self.loop.run()
+        self.mirrors.close()
         self.commands.farewell()
 
     def network_made(self, network: Network) -> None:
@@ -215,6 +218,8 @@ class Supervisor(Work):
             self._probe.hasten(now)
         elif isinstance(message, messages.PeerFaulted):
             self.testbed.peer_faulted(message, now)
+        elif isinstance(message, messages.MirrorEnded):
+            self.mirrors.ended(message.path, message.reason)
         self.carry_out()
 
     def _exited(self, number: int) -> None:
@@ -245,7 +250,7 @@ class Supervisor(Work):
     def _carry_out(self, action: a.Action) -> None:
         match action:
             case a.Tell(number, message):
-                self._tell(number, message)
+                self.tell(number, message)
             case a.Happened(event):
                 self._happened(event)
             case a.Signal(number, signal_number):
@@ -289,7 +294,7 @@ class Supervisor(Work):
             child = importlib.import_module(module)
             return ThreadChild(
                 lambda stdin: child.run_child(arguments[0], arguments[1], number, stdin),
-                lambda: self._tell(number, messages.Stop()),
+                lambda: self.tell(number, messages.Stop()),
                 name,
             )
         application = importlib.import_module(f"{module}.__main__")
@@ -298,7 +303,8 @@ class Supervisor(Work):
             lambda _stdin: application.serve_in_thread(arguments, signals), lambda: setattr(signals, "end", True), name
         )
 
-    def _tell(self, number: int, message: Message) -> None:
+    def tell(self, number: int, message: Message) -> None:
+        """To a child, if it lives."""
         identity = self._routes.get(number)
         if identity is None:
             return
@@ -314,6 +320,7 @@ class Supervisor(Work):
         self._event_log.write(msgspec.json.encode(kept) + b"\n")
         self.commands.tell_followers(kept)
         self._on_event(kept)
+        self.mirrors.happened(event)
         self._place(now_us())
 
     def _place(self, now: int) -> None:

@@ -17,5 +17,3 @@ cdef class PacketSocket:
 
 
 cpdef bint wait_readable(int fd, long long timeout_ns) except -1
-cpdef long long now_ns() noexcept
-cpdef exact_timers()

@@ -14,7 +14,6 @@ import os
 import select
 import socket
 import struct
-import time
 from pathlib import Path
 
 from neatctl.core.native import Memory
@@ -106,15 +105,6 @@ def wait_readable(fd: int, timeout_ns: int) -> bool:
     waiting = select.poll()
     waiting.register(fd, select.POLLIN)
     return bool(waiting.poll(max(timeout_ns, 0) / 1e6))
-
-
-def now_ns() -> int:
-    """The monotonic clock."""
-    return time.monotonic_ns()
-
-
-def exact_timers() -> None:
-    """Have this process's sleeps end when they should, not up to 50 us later; the plain twin cannot."""
 
 
 def tx_dropped(interface: str) -> int:

@@ -2,8 +2,6 @@
 """A packet socket on one interface without objects: see packet_socket.py, the plain twin."""
 
 from libc.errno cimport EAGAIN, EINTR, EMSGSIZE, ENOBUFS, ENODEV, ENOMEM, errno
-from libc.time cimport timespec
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime
 
 import fcntl
 import os
@@ -16,7 +14,6 @@ cdef extern from *:
     #include <errno.h>
     #include <poll.h>
     #include <string.h>
-    #include <sys/prctl.h>
     #include <sys/socket.h>
     #include <sys/uio.h>
     #include <time.h>
@@ -43,12 +40,10 @@ cdef extern from *:
     void neat_put(neat_frames *frames, int i, void *octets, size_t count) nogil
     int neat_send(int fd, neat_frames *frames, int first, int count) nogil
     int neat_wait(int fd, long long timeout_ns) nogil
-    int prctl(int option, unsigned long value) nogil
     ssize_t c_send "send"(int fd, const void *data, size_t octets, int flags) nogil
     enum:
         NEAT_BATCH
         MSG_DONTWAIT
-        PR_SET_TIMERSLACK
 
 ALL_PROTOCOLS = 3
 _SOL_PACKET = 263
@@ -151,16 +146,6 @@ cpdef bint wait_readable(int fd, long long timeout_ns) except -1:
     with nogil:
         found = neat_wait(fd, timeout_ns)
     return found > 0
-
-
-cpdef long long now_ns() noexcept:
-    cdef timespec now
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return <long long>now.tv_sec * 1000000000 + now.tv_nsec
-
-
-cpdef exact_timers():
-    prctl(PR_SET_TIMERSLACK, 1)
 
 
 def tx_dropped(interface):

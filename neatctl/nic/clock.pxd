@@ -1,0 +1,3 @@
+cpdef long long now_ns() noexcept
+cpdef long long wall_ns() noexcept
+cpdef exact_timers()
