@@ -112,7 +112,8 @@ class Mirrors:
         """The driver gave a mirror up: its client is told, and it is over."""
         for held in list(self._held.values()):
             if held.path == path:
-                self._supervisor.commands.send(held.client, Answer(_DID_NOT_HOLD, f"the driver gave the mirror up: {reason}", b""))
+                answer = Answer(_DID_NOT_HOLD, f"the driver gave the mirror up: {reason}", b"")
+                self._supervisor.commands.send(held.client, answer)
                 self.end(held.client)
 
     def close(self) -> None:
