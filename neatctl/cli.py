@@ -227,14 +227,18 @@ def replay(
     replicas: Annotated[int, typer.Option(help="Queues of the NIC.")] = 4,
     filters: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Exact filters: source,port,destination,port,replica on each line."),
+        typer.Option(metavar="FILE", help="Exact filters, one a line: [tcp|udp,]source,port,destination,port,replica."),
     ] = None,
     no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Steer by filters and RSS alone.")] = False,
     appliance: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Frames from this address leave the NIC; all others arrive.")
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Frames from it leave the NIC, those to others are dropped. [default: all arrive]"
+        ),
     ] = "",
     bpf: Annotated[str, typer.Option(metavar="EXPRESSION", help="Only frames that this filter of libpcap takes.")] = "",
-    seed: Annotated[int | None, typer.Option(help="Of the RSS key. [default: a random key]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the RSS key. [default: a random one]")] = None,
+    flows: Annotated[int, typer.Option(help="Room of the table of tracked flows.")] = 1 << 17,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Of a scenario: JUnit XML, for CI.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -247,7 +251,7 @@ def replay(
     from neatctl.testbed.replay.offline import Options
     from neatctl.testbed.replay.verb import run_offline
 
-    options = Options(replicas, filters, not no_tracking, appliance, bpf, seed)
+    options = Options(replicas, filters, not no_tracking, appliance, bpf, seed, flows)
     _do(lambda: run_offline(file, options, as_json))
 
 

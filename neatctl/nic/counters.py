@@ -24,22 +24,23 @@ FLOW_MOVED = 12
 TX_RETRY = 13
 PEER_FAULTS = 14
 MIRROR_FULL = 15
-FIRST_DROP = 16
-DROP_RUNT = 16
-DROP_OTHER_HOST = 17
-DROP_ETHERTYPE = 18
-DROP_ARP = 19
-DROP_IP_HEADER = 20
-DROP_IP_LENGTH = 21
-DROP_TRANSPORT = 22
-DROP_QUOTE = 23
-DROP_MULTICAST = 24
-DROP_FRAGMENT = 25
-DROP_NO_QUEUE = 26
-DROP_QUEUE_CLOSED = 27
-DROP_IMPAIRED_IN = 28
-DROP_IMPAIRED_OUT = 29
-DROP_TX_REFUSED = 30
+FILTERED = 16
+FIRST_DROP = 20
+DROP_RUNT = 20
+DROP_OTHER_HOST = 21
+DROP_ETHERTYPE = 22
+DROP_ARP = 23
+DROP_IP_HEADER = 24
+DROP_IP_LENGTH = 25
+DROP_TRANSPORT = 26
+DROP_QUOTE = 27
+DROP_MULTICAST = 28
+DROP_FRAGMENT = 29
+DROP_NO_QUEUE = 30
+DROP_QUEUE_CLOSED = 31
+DROP_IMPAIRED_IN = 32
+DROP_IMPAIRED_OUT = 33
+DROP_TX_REFUSED = 34
 
 DECLARED: dict[int, tuple[str, str]] = {
     RX_FRAMES: ("rx_frames", "Frames read from the device."),
@@ -58,6 +59,7 @@ DECLARED: dict[int, tuple[str, str]] = {
     TX_RETRY: ("tx_retry", "Frames that the device had no room for and that were written later."),
     PEER_FAULTS: ("peer_faults", "Queues closed because the replica at the other end broke their rules."),
     MIRROR_FULL: ("mirror_full", "Copies of frames lost because the mirror that somebody asked for was full."),
+    FILTERED: ("filtered", "Frames of no tracked flow that an exact filter gave to a replica."),
     DROP_RUNT: ("drop_runt", "Frames shorter than an Ethernet header."),
     DROP_OTHER_HOST: ("drop_other_host", "Frames to the Ethernet address of another host."),
     DROP_ETHERTYPE: ("drop_ethertype", "Frames of a protocol other than IPv4, IPv6 and ARP, tagged ones among them."),
@@ -82,7 +84,7 @@ PER_REPLICA: dict[str, str] = {
 }
 """Counted in nic/queue_pair.py, once for each replica."""
 
-ROOM = 32
+ROOM = 40
 
 
 class Counters:

@@ -1,15 +1,25 @@
 """Frames of a capture through the smart NIC alone: the steering that the driver runs, in the capture's own time.
 
-The places of frames come in batches (devices/pcap.py), and counts go out: frames and new flows for each queue, and
-the counters that the driver has. Frames of other links than Ethernet get an Ethernet header in front. Knows no
-file, no clock and no queue.
+The places of frames come in batches (devices/pcap.py), and counts go out: frames and flows for each queue, and the
+counters that the driver has. Frames of other links than Ethernet get an Ethernet header in front. Knows no file, no
+clock and no queue.
 """
 
 from __future__ import annotations
 
 from neatctl.core.native import Memory
-from neatctl.nic.counters import FLOWS_EVICTED, FLOWS_EXPIRED, FLOWS_NEW, RX_FRAMES, RX_OCTETS, TX_FRAMES, TX_OCTETS
+from neatctl.nic.counters import (
+    DROP_OTHER_HOST,
+    FILTERED,
+    FLOWS_EVICTED,
+    FLOWS_EXPIRED,
+    RX_FRAMES,
+    RX_OCTETS,
+    TX_FRAMES,
+    TX_OCTETS,
+)
 from neatctl.nic.devices.pcap import PLACE_OCTETS
+from neatctl.nic.seen_flows import SeenFlows
 from neatctl.nic.steering import ALL, Steering
 from neatctl.nic.tracking import MAX_REPLICA
 
@@ -24,7 +34,11 @@ _HEAD_OCTETS = 512
 _LONGEST = 1 << 17
 _ETHERNET = ETHERNET
 _SLL, _SLL2 = 113, 276
-_IPV4, _IPV6 = 0x0800, 0x86DD
+_IPV4, _IPV6, _ARP = 0x0800, 0x86DD, 0x0806
+_BROADCAST = 0xFFFFFFFF
+_QUEUE_SHIFT = 5
+# Which way a frame goes, as seen from the appliance.
+_ARRIVES, _LEAVES, _PASSES_BY = range(3)
 _PLACE = PLACE_OCTETS
 _ALL = ALL
 _EXPIRE_EVERY_US = 10_000
@@ -33,14 +47,17 @@ _LONG_US = _EXPIRE_EVERY_US * _EXPIRE_PARTS
 
 
 class NicReplay:
-    """Plays frames into one NIC. What comes from `appliance` (4 or 16 octets, or b"") leaves it; all else arrives."""
+    """Plays frames into one NIC. With b"" for `appliance` every frame arrives, as on a mirror port. Of an address (4 or
+    16 octets): what it sent leaves the NIC, and unicast to others is dropped as another host's."""
 
     def __init__(self, steering: Steering, appliance: bytes = b"") -> None:
         self.steering = steering
         self.to_all = 0
         """Frames that every queue got (answers of ARP and neighbour discovery)."""
         self.dropped = 0
-        self._queues = Memory(bytearray(16 * (MAX_REPLICA + 1)))
+        self.seen = SeenFlows()
+        """Flows in the sense of RSS: of any protocol, each direction of its own, tracked or not."""
+        self._queues = Memory(bytearray((MAX_REPLICA + 1) << _QUEUE_SHIFT))
         self._appliance = Memory(appliance)
         self._staging = Memory(bytearray(_LONGEST))
         self._begin_ns = -1
@@ -49,16 +66,21 @@ class NicReplay:
 
     def frames(self, replica: int) -> int:
         """Frames that went to this replica alone."""
-        return self._queues.load64(replica << 4)
+        return self._queues.load64(replica << _QUEUE_SHIFT)
 
     def flows(self, replica: int) -> int:
-        """Flows that began with a frame to this replica."""
-        return self._queues.load64((replica << 4) + 8)
+        """Flows whose first frame went to this replica."""
+        return self._queues.load64((replica << _QUEUE_SHIFT) + 8)
+
+    def hashed_flows(self, replica: int) -> int:
+        """Those of them that RSS sent there, not a filter."""
+        return self._queues.load64((replica << _QUEUE_SHIFT) + 16)
 
     def play(self, memory: Memory, places: Memory, count: int, link: int, front: int) -> None:
         """So many frames of one link type, `front` octets of which are in front of the network layer (LINKS)."""
         steering = self.steering
         counters = steering.counters
+        queues = self._queues
         arrived = 0
         octets_in = 0
         for i in range(count):
@@ -74,18 +96,25 @@ class NicReplay:
                 octets += _HEADER - front
                 octets = min(octets if octets > 0 else 0, _LONGEST)
                 at = 0
-            if self._leaves(source, at, octets):
+            way = self._way(source, at, octets)
+            if way == _LEAVES:
                 self._leave(source, at, octets)
                 continue
             arrived += 1
             octets_in += octets
-            before = counters.get(FLOWS_NEW)
+            if way == _PASSES_BY:
+                counters.add(DROP_OTHER_HOST, 1)
+                self.dropped += 1
+                continue
+            filtered = counters.get(FILTERED)
             replica = steering.inbound(source, at, octets, self._now)
             if replica > 0:
-                queue = replica << 4
-                self._queues.store64(queue, self._queues.load64(queue) + 1)
-                if counters.get(FLOWS_NEW) != before:
-                    self._queues.store64(queue + 8, self._queues.load64(queue + 8) + 1)
+                queue = replica << _QUEUE_SHIFT
+                queues.store64(queue, queues.load64(queue) + 1)
+                if steering.hash and self.seen.add(steering.hash):
+                    queues.store64(queue + 8, queues.load64(queue + 8) + 1)
+                    if counters.get(FILTERED) == filtered:
+                        queues.store64(queue + 16, queues.load64(queue + 16) + 1)
             elif replica == _ALL:
                 self.to_all += 1
             else:
@@ -135,15 +164,32 @@ class NicReplay:
         staging.put16(12, ethertype_of(memory, at, captured, link, front))
         staging.copy(_HEADER, memory, at + front, min(captured - front, _HEAD_OCTETS))
 
-    def _leaves(self, memory: Memory, at: int, octets: int) -> bool:
-        """Whether the appliance sent it."""
-        width = self._appliance.octets
-        if width == 0 or octets < _HEADER + 40:
-            return False
+    def _way(self, memory: Memory, at: int, octets: int) -> int:
+        """Which way a frame goes. What is no IP or ARP arrives: the steering says what is wrong with it."""
+        appliance = self._appliance
+        width = appliance.octets
+        if width == 0 or octets < _HEADER:
+            return _ARRIVES
         ethertype = memory.get16(at + 12)
-        if ethertype == _IPV4:
-            return width == 4 and memory.equal(at + _HEADER + 12, self._appliance, 0, 4)
-        return ethertype == _IPV6 and width == 16 and memory.equal(at + _HEADER + 8, self._appliance, 0, 16)
+        to_group = memory.get8(at) & 1
+        if ethertype == _IPV4 and octets >= _HEADER + 20:
+            source, destination = at + _HEADER + 12, at + _HEADER + 16
+            wide = 4
+            to_group = to_group or memory.get8(destination) >> 4 == 14 or memory.get32(destination) == _BROADCAST
+        elif ethertype == _IPV6 and octets >= _HEADER + 40:
+            source, destination = at + _HEADER + 8, at + _HEADER + 24
+            wide = 16
+            to_group = to_group or memory.get8(destination) == 0xFF
+        elif ethertype == _ARP and octets >= _HEADER + 28:
+            source, destination = at + _HEADER + 14, at + _HEADER + 24
+            wide = 4
+        else:
+            return _ARRIVES
+        if width == wide and memory.equal(source, appliance, 0, wide):
+            return _LEAVES
+        if to_group or (width == wide and memory.equal(destination, appliance, 0, wide)):
+            return _ARRIVES
+        return _PASSES_BY
 
     def _leave(self, memory: Memory, at: int, octets: int) -> None:
         steering = self.steering

@@ -8,7 +8,7 @@ from neatctl.nic.fragments cimport Fragments
 from neatctl.nic.rss cimport Rss
 from neatctl.nic.tracking cimport Tracking
 
-cdef long long DROP_FRAGMENT, DROP_NO_QUEUE, DROP_QUEUE_CLOSED, FLOW_CONFLICT, FLOW_MOVED, FLOW_UNKNOWN, FLOWS_FULL, FLOWS_NEW
+cdef long long DROP_FRAGMENT, DROP_NO_QUEUE, DROP_QUEUE_CLOSED, FILTERED, FLOW_CONFLICT, FLOW_MOVED, FLOW_UNKNOWN, FLOWS_FULL, FLOWS_NEW
 cdef long long FLOWS_TOLD_BY_REPLICA, ACK_FLAG, LATER_FRAGMENT, REPLY, REQUEST, RST_FLAG, SYN_FLAG, TCP, BROADCAST_SORT
 cdef long long ESTABLISHED, GONE, NEW, TCP4, TCP6, _ABSENT, _OPEN, _DRAINING, _CLOSED, _ALL, _FLAGS_OF_A_START
 
@@ -29,6 +29,8 @@ cdef class Steering:
     cpdef long long inbound(self, Memory memory, long long at, long long octets, long long now) except? -2
     @cython.locals(replica=cython.longlong)
     cdef long long _new_flow(self, FlowKey key, long long hashed) except? -2
+    @cython.locals(replica=cython.longlong)
+    cdef long long _by_filter(self, FlowKey key, long long hashed) except? -2
     @cython.locals(tracking=Tracking, kind=cython.longlong, starts=cython.bint, slot=cython.longlong, replica=cython.longlong, state=cython.longlong)
     cdef long long _tcp(self, FlowKey key, long long hashed, long long now) except? -2
     @cython.locals(flow_state=cython.longlong)

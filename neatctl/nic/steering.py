@@ -14,6 +14,7 @@ from neatctl.nic.counters import (
     DROP_FRAGMENT,
     DROP_NO_QUEUE,
     DROP_QUEUE_CLOSED,
+    FILTERED,
     FLOW_CONFLICT,
     FLOW_MOVED,
     FLOW_UNKNOWN,
@@ -120,13 +121,19 @@ class Steering:
         return replica
 
     def _new_flow(self, key: FlowKey, hashed: int) -> int:
-        """The replica for what belongs to no tracked flow, 0 if none accepts it. A filter for a replica that takes no
-        new flows is passed over."""
-        if self._filters is not None and key.octets in (12, 36):
-            replica = self._filters.replica(key.memory, TCP6 if key.octets == 36 else TCP4, hashed)
-            if replica and self._states.get8(replica) == _OPEN:
-                return replica
+        """The replica for what belongs to no tracked flow, 0 if none accepts it."""
+        replica = self._by_filter(key, hashed)
+        if replica:
+            self.counters.add(FILTERED, 1)
+            return replica
         return self.rss.replica(hashed)
+
+    def _by_filter(self, key: FlowKey, hashed: int) -> int:
+        """The replica that an exact filter names, or 0; one for a replica that takes no new flows is passed over."""
+        if self._filters is None:
+            return 0
+        replica = self._filters.replica(key.memory, key.octets, key.protocol, hashed)
+        return replica if self._states.get8(replica) == _OPEN else 0
 
     def _tcp(self, key: FlowKey, hashed: int, now: int) -> int:
         """The replica for a TCP segment or an ICMP error about one; 0 if there is none, -1 if its queue is closed."""
@@ -244,10 +251,10 @@ class Steering:
 
     def owner(self, memory: Memory, at: int, octets: int) -> int:
         """The replica that a segment which begins or ends a flow, seen leaving, must have come from: the flow's, else
-        the one that RSS gives its answers to; 0 for other frames."""
+        the one that gets its answers; 0 for other frames."""
         key = self._out_key
         if not key.parse_outbound(memory, at, octets):
             return 0
         hashed = self.rss.hash(key.memory, 0, key.octets)
         slot = self.tracking.find(key.memory, TCP6 if key.octets == 36 else TCP4, hashed)
-        return self.tracking.replica(slot) if slot >= 0 else self.rss.replica(hashed)
+        return self.tracking.replica(slot) if slot >= 0 else self._by_filter(key, hashed) or self.rss.replica(hashed)

@@ -6,10 +6,10 @@ import pytest
 
 from neatctl.core.native import Memory
 from neatctl.nic.counters import Counters
-from neatctl.nic.filters import ROOM, Filters, FiltersFull
+from neatctl.nic.filters import ROOM, TCP, UDP, Filters, FiltersFull
 from neatctl.nic.rss import Rss
 from neatctl.nic.steering import DRAINING, OPEN, Steering
-from neatctl.nic.tracking import MAX_REPLICA, TCP4, Tracking
+from neatctl.nic.tracking import MAX_REPLICA, Tracking
 from tests.nic import frames as f
 
 RSS = Rss(bytes(range(40)))
@@ -62,9 +62,34 @@ def test_8190_filters_fit_and_one_more_is_an_error() -> None:
     with pytest.raises(FiltersFull, match="8,190"):
         filters.add(key(ROOM), hashed(key(ROOM)), 1)
     filters.add(key(5), hashed(key(5)), 9)
-    found = [filters.replica(Memory(key(port)), TCP4, hashed(key(port))) for port in range(ROOM + 1)]
+    found = [filters.replica(Memory(key(port)), 12, TCP, hashed(key(port))) for port in range(ROOM + 1)]
     assert found == [9 if port == 5 else 1 + port % 7 for port in range(ROOM)] + [0]
     assert filters.count == ROOM
+
+
+def test_a_filter_is_for_one_protocol() -> None:
+    filters = Filters()
+    octets = key(4000)
+    filters.add(octets, hashed(octets), 1)
+    filters.add(octets, hashed(octets), 2, UDP)
+    assert [filters.replica(Memory(octets), 12, protocol, hashed(octets)) for protocol in (TCP, UDP, 132)] == [1, 2, 0]
+    assert filters.count == 2
+    with pytest.raises(ValueError, match="protocol 132"):
+        filters.add(octets, hashed(octets), 1, 132)
+
+
+def test_what_a_filter_decides_is_counted_and_udp_is_filtered_too() -> None:
+    counters = Counters()
+    steering = Steering(RSS, Tracking(100), counters)
+    steering.set_states({1: OPEN, 2: OPEN}, 0)
+    frame = f.udp(f.CLIENT, 4000)
+    octets = frame[26:38]
+    free = steering.inbound(Memory(frame), 0, len(frame), 0)
+    filters = Filters()
+    filters.add(octets, hashed(octets), 3 - free, UDP)
+    steering.set_filters(filters)
+    assert steering.inbound(Memory(frame), 0, len(frame), 0) == 3 - free
+    assert counters.read()["filtered"] == 1
 
 
 @pytest.mark.parametrize(("octets", "replica"), [(key(1)[:-1], 1), (key(1), 0), (key(1), MAX_REPLICA + 1)])

@@ -21,7 +21,9 @@ from neatctl.nic.replay import LINKS, ethertype_of
 BATCH = 4096
 """Frames of one batch."""
 ETHERNET_HEADER = 14
-_MAX_SNAP = 262_144
+_LINKTYPE_RAW = 101
+_DLT_RAW = 12
+"""libpcap's own number for the same on Linux."""
 
 
 class BadFilter(ValueError):
@@ -70,6 +72,8 @@ class CaptureFile:
                 yield time_ns, max(original - front, 0) + ETHERNET_HEADER, header + octets[front:]
 
     def _choose(self) -> None:
+        if self.capture.link not in LINKS:
+            return
         program = self._program(self.capture.link)
         kept = 0
         for index, (_time, _original, octets) in enumerate(self.frames()):
@@ -84,9 +88,10 @@ class CaptureFile:
             import pcapy
 
             try:
-                self._programs[link] = pcapy.compile(link, _MAX_SNAP, self._expression, 1, 0)
-            except pcapy.PcapError as error:
-                raise BadFilter(f"{self._expression!r} is no filter for link type {link}: {error}") from None
+                # Not pcapy.compile: it reads the message of an error from memory that it has given back.
+                self._programs[link] = pcapy.BPFProgram(self._expression, _DLT_RAW if link == _LINKTYPE_RAW else link)
+            except pcapy.BPFError:
+                raise BadFilter(f"{self._expression!r} is no filter that libpcap knows for link type {link}") from None
         return self._programs[link]
 
 

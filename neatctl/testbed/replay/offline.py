@@ -7,7 +7,6 @@ takes note of it as the driver would. Frames to any Ethernet address are taken, 
 from __future__ import annotations
 
 import ipaddress
-import os
 import random
 import time
 from pathlib import Path
@@ -26,8 +25,9 @@ from neatctl.testbed.replay.filters_file import read_filters
 from neatctl.testbed.replay.spread import Spread, spread_of
 
 SCHEMA = 1
-FLOWS = 1 << 20
-"""Room of the tracking table."""
+FLOWS = 1 << 17
+"""Room of the tracking table, as in a testbed (core/control/config.py)."""
+_SEED_BITS = 32
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -40,13 +40,16 @@ class Options(msgspec.Struct, frozen=True):
     expression: str = ""
     """Only frames that this BPF expression chooses."""
     seed: int | None = None
-    """Of the RSS key; None for a random one, as in a boot."""
+    """Of the RSS key; None for a random one."""
+    flows: int = FLOWS
+    """Room of the tracking table."""
 
 
 class QueueShare(msgspec.Struct, frozen=True):
     replica: int
     frames: int
     flows: int
+    """Whose first frame came here."""
 
 
 class OfflineReport(msgspec.Struct):
@@ -69,6 +72,8 @@ class OfflineReport(msgspec.Struct):
     other_links: dict[str, int]
     """Frames of link types that cannot be steered, by type."""
     compiled: bool
+    seed: int
+    """`--seed` with this number gives the same RSS key."""
     rss_key: str
     queues: list[QueueShare]
     to_all: int
@@ -77,8 +82,13 @@ class OfflineReport(msgspec.Struct):
     """Flows in the tracking table at the end."""
     counters: dict[str, int]
     """Those of the driver that are not zero."""
+    flows: int
+    """Flows in the sense of RSS: of any protocol, each direction of its own, told apart by their hash."""
+    more_flows: bool
+    """There were more flows than can be told apart."""
     spread: Spread | None
-    """Of new flows over the queues."""
+    """Of the flows over the queues, against the shares that these have of the redirection table; without flows that
+    filters placed. None with one queue or no flow."""
     seconds: float
     frames_per_s: float
     reading: float
@@ -88,8 +98,9 @@ class OfflineReport(msgspec.Struct):
 def replay_offline(path: Path, options: Options, progress: object = None) -> OfflineReport:
     """Play a file; `progress(octets)` is called with how far it was read. BadCapture, BadFilters, BadFilter, OSError,
     ValueError (an address that is none)."""
-    key = random.Random(options.seed).randbytes(40) if options.seed is not None else os.urandom(40)
-    counters, rss, tracking = Counters(), Rss(key), Tracking(FLOWS)
+    seed = random.SystemRandom().getrandbits(_SEED_BITS) if options.seed is None else options.seed
+    key = random.Random(seed).randbytes(40)
+    counters, rss, tracking = Counters(), Rss(key), Tracking(options.flows)
     steering = Steering(rss, tracking, counters)
     steering.set_states(dict.fromkeys(range(1, options.replicas + 1), OPEN), 0)
     if not options.tracking:
@@ -103,7 +114,8 @@ def replay_offline(path: Path, options: Options, progress: object = None) -> Off
         bad, reading_s, seconds = _play(file, nic, other_links, progress)
         capture = file.capture
         frames = capture.frames - file.passed_over
-        queues = [QueueShare(n, nic.frames(n), nic.flows(n)) for n in range(1, options.replicas + 1)]
+        replicas = range(1, options.replicas + 1)
+        table = rss.table()
         return OfflineReport(
             SCHEMA,
             str(path),
@@ -117,13 +129,16 @@ def replay_offline(path: Path, options: Options, progress: object = None) -> Off
             file.passed_over,
             other_links,
             COMPILED,
+            seed,
             key.hex(),
-            queues,
+            [QueueShare(replica, nic.frames(replica), nic.flows(replica)) for replica in replicas],
             nic.to_all,
             nic.dropped,
             tracking.count,
             {name: count for name, count in nic.read_counters().items() if count},
-            spread_of([queue.flows for queue in queues]) if options.tracking else None,
+            nic.seen.count,
+            nic.seen.full,
+            spread_of([nic.hashed_flows(replica) for replica in replicas], [table.count(n) for n in replicas]),
             round(seconds, 6),
             round(frames / seconds) if seconds else 0.0,
             round(reading_s / seconds, 3) if seconds else 0.0,

@@ -10,7 +10,31 @@ from neatctl.nic.counters import DECLARED
 from neatctl.testbed.replay.offline import OfflineReport
 from neatctl.testbed.screens import note, show_table
 
+ONLY = "only Ethernet, raw IP, loopback and Linux cooked captures can be steered"
 _SENTENCES = dict(DECLARED.values())
+_LINKS = {
+    9: "PPP",
+    50: "PPP in HDLC",
+    51: "PPPoE",
+    105: "IEEE 802.11",
+    127: "IEEE 802.11 with radiotap",
+    163: "IEEE 802.11 with AVS",
+    187: "Bluetooth",
+    189: "USB",
+    192: "PPI",
+    195: "IEEE 802.15.4",
+    201: "Bluetooth",
+    220: "USB",
+    239: "NFLOG",
+    249: "USBPcap",
+    258: "PKTAP",
+}
+"""Those that captures of others have most often."""
+
+
+def link_name(link: int) -> str:
+    """For people, by LINKTYPE_ of the pcap registry."""
+    return f"link type {link} ({_LINKS[link]})" if link in _LINKS else f"link type {link}"
 
 
 @contextmanager
@@ -31,20 +55,20 @@ def progress_of(label: str, total_octets: int) -> Iterator[Callable[[int], None]
 def show_offline(report: OfflineReport) -> None:
     """Queues, counters, and one line on the rest."""
     queues = [(queue.replica, queue.frames, queue.flows) for queue in report.queues]
-    show_table(f"{report.file} ({report.format})", ("replica", "frames", "new flows"), queues, (0, 1, 2))
+    show_table(f"{report.file} ({report.format})", ("replica", "frames", "flows"), queues, (0, 1, 2))
     counted = [(name, value, _SENTENCES[name]) for name, value in report.counters.items()]
     show_table("counted by the NIC", ("counter", "value", "meaning"), counted, (1,))
-    note(f"{report.frames:,} frames, {report.dropped:,} dropped, {report.to_all:,} to every queue; "
-         f"{report.tracked:,} flows are tracked at the end")  # fmt: skip
+    more = "more than " if report.more_flows else ""
+    note(f"{report.frames:,} frames of {more}{report.flows:,} flows, {report.dropped:,} dropped, {report.to_all:,} to "
+         f"every queue; {report.tracked:,} flows are tracked at the end")  # fmt: skip
     if report.spread is not None:
         spread = report.spread
-        note(f"spread of new flows: chi-square {spread.chi_square} with {spread.degrees} degrees of freedom, "
+        note(f"spread of flows over queues: chi-square {spread.chi_square} with {spread.degrees} degrees of freedom, "
              f"p = {spread.p_value:.3g}")  # fmt: skip
     if report.passed_over:
         note(f"{report.passed_over:,} frames were not chosen by the expression")
     for link, frames in report.other_links.items():
-        note(f"{frames:,} frames of link type {link} were left out: only Ethernet, raw IP, loopback and Linux cooked "
-             "captures can be steered")  # fmt: skip
+        note(f"{frames:,} frames of {link_name(int(link))} were left out: {ONLY}")
     if report.truncated:
         note(f"{report.truncated:,} frames were captured in part; their headers were steered")
     if report.undated:
@@ -55,3 +79,4 @@ def show_offline(report: OfflineReport) -> None:
         note(f"{report.file}: {report.bad}; everything before was played")
     mode = "" if report.compiled else " (plain Python: compile the packet path for the real rate)"
     note(f"{report.frames_per_s:,.0f} frames/s{mode}, {report.reading:.0%} of the time for reading the file")
+    note(f"--seed {report.seed} gives the same RSS key")

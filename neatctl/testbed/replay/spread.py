@@ -1,4 +1,4 @@
-"""How even a spread is: Pearson's chi-square against equal shares.
+"""How even a spread is: Pearson's chi-square against the shares that were meant.
 
 The p value is the regularised incomplete gamma function Q(degrees/2, statistic/2), by its series below the mode and its
 continued fraction above (Abramowitz and Stegun 6.5.29 and 6.5.31).
@@ -23,13 +23,14 @@ class Spread(msgspec.Struct, frozen=True):
     p_value: float
 
 
-def spread_of(counts: Sequence[int]) -> Spread | None:
-    """Of counts that should be equal; None with fewer than two of them, or nothing counted."""
+def spread_of(counts: Sequence[int], shares: Sequence[float]) -> Spread | None:
+    """Of counts that should be in the proportions of `shares` (as many, all above 0); None with fewer than two of them,
+    or nothing counted."""
     total = sum(counts)
     if len(counts) < 2 or total == 0:
         return None
-    expected = total / len(counts)
-    statistic = sum((count - expected) ** 2 for count in counts) / expected
+    unit = total / sum(shares)
+    statistic = sum((count - share * unit) ** 2 / (share * unit) for count, share in zip(counts, shares, strict=True))
     degrees = len(counts) - 1
     return Spread(round(statistic, 4), degrees, upper_gamma(degrees / 2, statistic / 2))
 

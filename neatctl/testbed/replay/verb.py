@@ -17,6 +17,9 @@ from neatctl.testbed.verbs import DID_NOT_HOLD, HELD, USAGE
 
 def run_offline(path: Path, options: offline.Options, as_json: bool) -> int:
     """Play a capture through the NIC alone; 0, 1 if the file stopped making sense, 2 if it cannot be played at all."""
+    if options.flows < 1:
+        note(f"neatctl: --flows is 1 or more, not {options.flows}")
+        return USAGE
     if not 1 <= options.replicas <= MAX_REPLICAS:
         note(f"neatctl: --replicas is 1 to {MAX_REPLICAS}, not {options.replicas}")
         return USAGE
@@ -31,6 +34,11 @@ def run_offline(path: Path, options: offline.Options, as_json: bool) -> int:
         return USAGE
     except OSError as error:
         note(f"neatctl: {error.filename or path}: {error.strerror}")
+        return USAGE
+    left_out = sum(report.other_links.values())
+    if left_out and left_out == report.frames:
+        links = " and ".join(screens.link_name(int(link)) for link in report.other_links)
+        note(f"neatctl: {path}: all frames are of {links}; {screens.ONLY}")
         return USAGE
     if as_json:
         print(msgspec.json.encode(report).decode())
