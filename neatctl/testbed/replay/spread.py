@@ -23,9 +23,10 @@ class Spread(msgspec.Struct, frozen=True):
     p_value: float
 
 
-def spread_of(counts: Sequence[int], shares: Sequence[float]) -> Spread | None:
-    """Of counts that should be in the proportions of `shares` (as many, all above 0); None with fewer than two of them,
-    or nothing counted."""
+def spread_of(counts: Sequence[int], shares: Sequence[float] = ()) -> Spread | None:
+    """Of counts that should be in the proportions of `shares` (as many, all above 0; without them, equal); None with
+    fewer than two of them, or nothing counted."""
+    shares = shares or [1] * len(counts)
     total = sum(counts)
     if len(counts) < 2 or total == 0:
         return None
