@@ -16,7 +16,7 @@ SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
 FALSE = """
 schema = 1
-title = "A replica dies, and this expects that nothing was lost"
+title = "A replica dies, and this expects that it does not"
 [testbed]
 replicas = 2
 files = { a = 100_000 }
@@ -37,7 +37,8 @@ at = 1
 component = "tcp"
 replica = 1
 [[expect]]
-measure = "connections_lost"
+measure = "restarts"
+component = "tcp"
 equals = 0
 [[expect]]
 measure = "fetches_equal"
