@@ -9,7 +9,7 @@ import pytest
 from tests.core.sockets.desk import Desk, Program, desk_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def two_replicas() -> Iterator[Desk]:
     with desk_of(2) as desk:
         yield desk
