@@ -72,13 +72,23 @@ def bench(options: Options) -> int:
         note(f"neatctl: {error}")
         return verbs.USAGE
     report = report_of(made, options, begun, time.monotonic() - began)
-    if options.out is not None:
-        keep.keep(options.out, report, environment(sys.argv))
-        if options.plot:
-            for file in plots.draw(report, options.out):
-                note(f"drew {file}")
+    kept = options.out is None or _kept(report, options.out, options.plot)
     show(report, options)
-    return verbs.HELD if report.held else verbs.DID_NOT_HOLD
+    return verbs.HELD if report.held and kept else verbs.DID_NOT_HOLD
+
+
+def _kept(report: Report, directory: Path, plot: bool) -> bool:
+    """Keep everything; when the disk will not have it, say so, and what was measured is shown all the same."""
+    try:
+        keep.keep(directory, report, environment(sys.argv))
+        if plot:
+            for file in plots.draw(report, directory):
+                note(f"drew {file}")
+    except OSError as error:
+        note(f"neatctl: --out: {error.filename or directory}: {error.strerror}; not everything was kept")
+        return False
+    note(f"kept in {directory}; `neatctl bench compare {directory} OTHER` compares")
+    return True
 
 
 def _check(options: Options, configurations: Sequence[Wanted]) -> None:
@@ -174,8 +184,6 @@ def show(report: Report, options: Options) -> None:
         show_report(report)
         show_versus(report)
         show_sweeps(report)
-        if options.out is not None:
-            note(f"kept in {options.out}; `neatctl bench compare {options.out} OTHER` compares")
 
 
 def compare_files(first: Path, second: Path, fail_below: float | None, as_json: bool) -> int:

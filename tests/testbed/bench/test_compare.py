@@ -50,6 +50,13 @@ def test_results_are_matched_by_what_was_measured() -> None:
     assert compared.differences == ["connections 64 and 32"]
 
 
+def test_results_that_could_belong_to_several_are_left_alone() -> None:
+    first = [result(SLOW, workload=Workload(connections=number)) for number in (8, 64)]
+    pairs, unmatched = matched(first, [result(SLOW, workload=Workload(connections=32)), result(FAST, "linux")])
+    assert pairs == []
+    assert len(unmatched) == 4
+
+
 def test_targets_of_one_report_are_not_mixed_up() -> None:
     sides = [result(SLOW, "neatctl"), result(FAST, "linux")]
     pairs, unmatched = matched(sides, sides[::-1])

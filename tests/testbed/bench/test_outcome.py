@@ -43,6 +43,9 @@ def test_merging_is_as_if_one_had_seen_all(parts: list[list[int]]) -> None:
     whole = merged_latency(map(latency, parts))
     every = sorted(value for part in parts for value in part)
     assert (whole.count, whole.min, whole.max) == (len(every), every[0], every[-1])
+    assert whole.p50 is not None
+    assert whole.p99_99 is not None
+    assert every[0] <= whole.p50 <= whole.p99_99 <= every[-1], "no value that nobody saw"
     assert whole.p50 == pytest.approx(every[(len(every) + 1) // 2 - 1], rel=0.002)
     assert histogram(whole.hdr).get_total_count() == len(every)
 

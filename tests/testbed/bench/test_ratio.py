@@ -39,6 +39,16 @@ def test_a_difference_larger_than_the_scatter_is_told() -> None:
     assert ratio([110, 112, 108, 111, 109], [100, 102, 98, 101, 99]).verdict == "less"
 
 
+def test_an_interval_cuts_off_as_much_as_the_exact_test_allows() -> None:
+    # Of 4 and 4 runs all orders but the two outermost of 70 are within 95 %; of 5 and 5 three ratios are cut off.
+    four = ratio([1, 2, 4, 8], [16, 32, 64, 128])
+    assert (four.low, four.ratio, four.high) == (2, 16, 128)
+    first, second = (1, 2, 4, 8, 16), (1, 3, 5, 7, 11)
+    five = ratio(first, second)
+    each = sorted(b / a for a in first for b in second)
+    assert (five.low, five.high) == (each[2], each[-3])
+
+
 def test_noise_hides_a_difference_smaller_than_itself() -> None:
     found = ratio([100, 140, 80, 120, 60], [110, 70, 150, 130, 90])
     assert found.verdict == "noise"

@@ -78,6 +78,8 @@ def test_everything_that_is_kept_is_there(tmp_path: Path) -> None:
     assert rows[0]["cpu_us_per_request_machine"] == "20.0"
     assert rows[0]["replica_1_connections"] == "70"
     (log,) = (directory / "histograms").iterdir()
+    longest_ms = [line.split(",")[2] for line in log.read_text().splitlines() if line[0].isdigit()]
+    assert [float(each) for each in longest_ms] == [7.0, 14.0]
     reader = HistogramLogReader(str(log), HdrHistogram(1, 3_600_000_000, 3))
     counts = [reader.get_next_interval_histogram().get_max_value() for _ in range(2)]
     reader.close()
