@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from neatctl.core.process.run_directory import RunDirectory
 from neatctl.testbed.bench import results
-from tests.system.testbed import NEATCTL, Testbed, run
+from tests.system.testbed import NEATCTL, Testbed, run, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.tap]
-SHORT = ("--seconds", "1", "--warm-up", "0.2", "--repetitions", "2", "--connections", "16")
+SHORT = ("--seconds", "0.5", "--warm-up", "0.2", "--repetitions", "2", "--connections", "16")
 
 
 def bench(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -58,9 +57,8 @@ def test_on_one_that_runs_and_breaks(testbed: Testbed) -> None:
     assert "/21b: status 404, not the file that is wanted" in missing
     argv = [*NEATCTL, "bench", *named, "--seconds", "2", "--repetitions", "1", "--json", "--warm-up", "0"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
-        end = time.monotonic() + 20
-        while not any(row["connections"] for row in testbed.status()["processes"]) and time.monotonic() < end:
-            time.sleep(0.05)
+        # More than the one of whoever looks whether the file is there.
+        wait_for(lambda: sum(row["connections"] or 0 for row in testbed.status()["processes"]) > 30, 20)
         testbed.neatctl("inject-fault", "tcp", "1", "--wait")
         out, _ = process.communicate(timeout=30)
     report = results.decode(out.encode(), "stdout")

@@ -96,7 +96,7 @@ def matched(
 
 
 def _named(result: Result) -> str:
-    replicas = f", {result.target.replicas} replicas" if result.target.replicas is not None else ""
+    replicas = f", {count} replica{'s' * (count != 1)}" if (count := result.target.replicas) is not None else ""
     return f"{result.target.name}{replicas}, {result.workload.path}, {result.workload.connections} connections"
 
 
