@@ -239,6 +239,16 @@ def replay(
     bpf: Annotated[str, typer.Option(metavar="EXPRESSION", help="Only frames that this filter of libpcap takes.")] = "",
     seed: Annotated[int | None, typer.Option(help="Of the RSS key. [default: a random one]")] = None,
     flows: Annotated[int, typer.Option(help="Room of the table of tracked flows.")] = 1 << 17,
+    live: Annotated[bool, typer.Option("--live", help="Into a running testbed.")] = False,
+    speed: Annotated[str, typer.Option(metavar="FACTOR|max", help="Live: times the recorded one.")] = "1",
+    server: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS|any", help="Live: who in the capture is the server. [default: a guess]"),
+    ] = None,
+    write: Annotated[
+        str, typer.Option("--write", "-w", metavar="OUT.pcapng", help="Live: what the stack sent; - for stdout.")
+    ] = "",
+    name: Name = DEFAULT_NAME,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Of a scenario: JUnit XML, for CI.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -248,6 +258,11 @@ def replay(
         from neatctl.testbed.scenario.verb import run_files
 
         _do(lambda: run_files([file], as_json, junit))
+    if live:
+        from neatctl.testbed.replay.live import Options as LiveOptions
+        from neatctl.testbed.replay.live_verb import run_live
+
+        _do(lambda: run_live(_run(name), file, LiveOptions(speed, server or [], bpf, write), as_json))
     from neatctl.testbed.replay.offline import Options
     from neatctl.testbed.replay.verb import run_offline
 

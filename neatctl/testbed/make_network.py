@@ -7,6 +7,7 @@ rtnetlink(7), <linux/if_tun.h>.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import sys
@@ -33,6 +34,11 @@ def make(name: str, client_interface: str) -> int:
     if name:
         netns.create(name)
         netns.setns(name)
+    with contextlib.suppress(OSError), open("/proc/sys/net/ipv4/ip_forward", "r+", encoding="ascii") as forwarding:
+        # A new namespace has this from the host. What replayed frames make the stack send is nobody's.
+        if forwarding.read().strip() == "1":
+            forwarding.seek(0)
+            forwarding.write("0\n")
     fd = open_tap(DEVICE)
     with IPRoute() as route:
         route.link("set", index=route.link_lookup(ifname="lo")[0], state="up")
