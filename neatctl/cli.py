@@ -253,7 +253,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Play a capture through the smart NIC alone: frames of each queue, flows, drops by reason, how even it spread; or
-    run a scenario."""
+    into a running testbed (--live); or run a scenario."""
     if file.suffix == ".toml":
         from neatctl.testbed.scenario.verb import run_files
 
@@ -263,6 +263,8 @@ def replay(
         from neatctl.testbed.replay.live_verb import run_live
 
         _do(lambda: run_live(_run(name), file, LiveOptions(speed, server or [], bpf, write), as_json))
+    if server or write or speed != "1":
+        raise _usage(ValueError("--server, --speed and --write are for --live; without it nothing is sent"))
     from neatctl.testbed.replay.offline import Options
     from neatctl.testbed.replay.verb import run_offline
 
