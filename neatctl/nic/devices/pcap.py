@@ -104,7 +104,7 @@ class Capture:
         else:
             count = self._batch_of_blocks(places, room)
         self.frames += count
-        self.at = self._base + self._next
+        self.at = self._base + (self._end if self.cut else self._next)
         return count
 
     def _more(self) -> bool:

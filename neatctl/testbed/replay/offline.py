@@ -90,7 +90,9 @@ class OfflineReport(msgspec.Struct):
     """Of the flows over the queues, against the shares that these have of the redirection table; without flows that
     filters placed. None with one queue or no flow."""
     seconds: float
+    cpu_s: float
     frames_per_s: float
+    """By the clock; `frames / cpu_s` is what a core alone could do."""
     reading: float
     """The share of the time that went into reading the file."""
 
@@ -111,7 +113,9 @@ def replay_offline(path: Path, options: Options, progress: object = None) -> Off
     nic = NicReplay(steering, appliance)
     with open_capture(path, options.expression) as file:
         other_links: dict[str, int] = {}
+        cpu_begun_s = time.process_time()
         bad, reading_s, seconds = _play(file, nic, other_links, progress)
+        cpu_s = time.process_time() - cpu_begun_s
         capture = file.capture
         frames = capture.frames - file.passed_over
         replicas = range(1, options.replicas + 1)
@@ -140,6 +144,7 @@ def replay_offline(path: Path, options: Options, progress: object = None) -> Off
             nic.seen.full,
             spread_of([nic.hashed_flows(replica) for replica in replicas], [table.count(n) for n in replicas]),
             round(seconds, 6),
+            round(cpu_s, 6),
             round(frames / seconds) if seconds else 0.0,
             round(reading_s / seconds, 3) if seconds else 0.0,
         )

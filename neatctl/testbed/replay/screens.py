@@ -59,12 +59,13 @@ def show_offline(report: OfflineReport) -> None:
     counted = [(name, value, _SENTENCES[name]) for name, value in report.counters.items()]
     show_table("counted by the NIC", ("counter", "value", "meaning"), counted, (1,))
     more = "more than " if report.more_flows else ""
-    note(f"{report.frames:,} frames of {more}{report.flows:,} flows, {report.dropped:,} dropped, {report.to_all:,} to "
-         f"every queue; {report.tracked:,} flows are tracked at the end")  # fmt: skip
+    plural = "" if report.flows == 1 else "s"
+    note(f"{report.frames:,} frames of {more}{report.flows:,} flow{plural}, {report.dropped:,} dropped, "
+         f"{report.to_all:,} to every queue; {report.tracked:,} tracked at the end")  # fmt: skip
     if report.spread is not None:
         spread = report.spread
         note(f"spread of flows over queues: chi-square {spread.chi_square} with {spread.degrees} degrees of freedom, "
-             f"p = {spread.p_value:.3g}")  # fmt: skip
+             f"p = {spread.p_value:.3g}{' (rough: few flows)' if spread.rough else ''}")  # fmt: skip
     if report.passed_over:
         note(f"{report.passed_over:,} frames were not chosen by the expression")
     for link, frames in report.other_links.items():

@@ -13,6 +13,7 @@ import msgspec
 
 _TERMS = 10_000
 _SMALL = 1e-15
+_FEW = 5
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -21,6 +22,8 @@ class Spread(msgspec.Struct, frozen=True):
     chi_square: float
     degrees: int
     p_value: float
+    rough: bool = False
+    """So little was counted (fewer than 5 expected somewhere) that the p value says little (Cochran's rule)."""
 
 
 def spread_of(counts: Sequence[int], shares: Sequence[float] = ()) -> Spread | None:
@@ -33,7 +36,7 @@ def spread_of(counts: Sequence[int], shares: Sequence[float] = ()) -> Spread | N
     unit = total / sum(shares)
     statistic = sum((count - share * unit) ** 2 / (share * unit) for count, share in zip(counts, shares, strict=True))
     degrees = len(counts) - 1
-    return Spread(round(statistic, 4), degrees, upper_gamma(degrees / 2, statistic / 2))
+    return Spread(round(statistic, 4), degrees, upper_gamma(degrees / 2, statistic / 2), min(shares) * unit < _FEW)
 
 
 def upper_gamma(shape: float, at: float) -> float:

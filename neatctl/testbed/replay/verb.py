@@ -14,11 +14,14 @@ from neatctl.testbed.replay.filters_file import BadFilters
 from neatctl.testbed.screens import note
 from neatctl.testbed.verbs import DID_NOT_HOLD, HELD, USAGE
 
+MAX_FLOWS = 1 << 24
+"""A table of 1 GiB."""
+
 
 def run_offline(path: Path, options: offline.Options, as_json: bool) -> int:
     """Play a capture through the NIC alone; 0, 1 if the file stopped making sense, 2 if it cannot be played at all."""
-    if options.flows < 1:
-        note(f"neatctl: --flows is 1 or more, not {options.flows}")
+    if not 1 <= options.flows <= MAX_FLOWS:
+        note(f"neatctl: --flows is 1 to {MAX_FLOWS:,}, not {options.flows}")
         return USAGE
     if not 1 <= options.replicas <= MAX_REPLICAS:
         note(f"neatctl: --replicas is 1 to {MAX_REPLICAS}, not {options.replicas}")

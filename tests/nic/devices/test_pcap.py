@@ -120,6 +120,7 @@ def test_cut_anywhere_all_records_before_are_read(make: Callable[[Sequence[Recor
         complete = sum(end >= after for after in ends[1:])
         assert [frame[1] for frame in frames] == [octets for _, octets, _ in written[:complete]]
         assert capture.cut == (end not in ends and whole[:end] != section())
+        assert capture.at == end
 
 
 @pytest.mark.parametrize(

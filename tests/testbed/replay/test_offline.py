@@ -241,6 +241,7 @@ def test_what_cannot_be_played_is_said_in_one_line(tmp_path: Path) -> None:
     assert run(tmp_path)[0] == run(tmp_path / "none")[0] == 2
     assert run(write(tmp_path, pcap(TRAFFIC)), "--appliance", "nobody")[0] == 2
     assert run(write(tmp_path, pcap(TRAFFIC)), "--replicas", "0")[0] == 2
+    assert run(write(tmp_path, pcap(TRAFFIC)), "--flows", str(1 << 40))[0] == 2
 
 
 def test_a_file_that_goes_bad_is_played_so_far_and_exits_with_1(tmp_path: Path) -> None:
@@ -285,6 +286,10 @@ def test_spread_of_counts() -> None:
     assert (spread.chi_square, spread.degrees) == (10.0, 2)
     assert spread.p_value == pytest.approx(0.0067379, rel=1e-4)
     assert spread_of([10, 20, 30], [1, 2, 3]) == Spread(0.0, 2, 1.0)
+    few = spread_of([4, 4])
+    assert few is not None
+    assert few.rough
+    assert not spread.rough
     assert spread_of([5]) is spread_of([0, 0], [1, 1]) is None
 
 
