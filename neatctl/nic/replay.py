@@ -43,7 +43,11 @@ _PLACE = PLACE_OCTETS
 _ALL = ALL
 _EXPIRE_EVERY_US = 10_000
 _EXPIRE_PARTS = 500
-_LONG_US = _EXPIRE_EVERY_US * _EXPIRE_PARTS
+_PASS_US = _EXPIRE_EVERY_US * _EXPIRE_PARTS
+_LONG_US = 10 * 86_400_000_000
+"""Longer than any flow is kept, and less than tracking can tell times apart (50 days)."""
+_SLOTS_A_FRAME = 64
+"""What a frame may cost in slots of the tracking table that are looked at."""
 
 
 class NicReplay:
@@ -63,6 +67,12 @@ class NicReplay:
         self._begin_ns = -1
         self._now = 0
         self._expire_at = 0
+        self._arrived = 0
+        self._paid = 0
+        self._credit = 0
+        self._expired_slots = 0
+        self._looked_at = 0
+        self._look_at = 0
 
     def frames(self, replica: int) -> int:
         """Frames that went to this replica alone."""
@@ -88,6 +98,7 @@ class NicReplay:
             at = places.load64(place)
             captured = places.load64(place + 8)
             octets = places.load64(place + 16)
+            self._arrived += 1
             self._pass_time(places.load64(place + 24))
             source = memory
             if link != _ETHERNET or captured < octets:
@@ -129,24 +140,48 @@ class NicReplay:
         now = (time_ns - self._begin_ns) // 1000
         if now <= self._now:
             return
+        last = self._now
         self._now = now
         if now >= self._expire_at:
-            self._expire(now)
+            self._expire(last, now)
 
-    def _expire(self, now: int) -> None:
-        """What the driver does each 10 ms; after a long silence, what is left when it went through the table."""
-        tracking = self.steering.tracking
-        silent = now - self._expire_at >= _LONG_US
-        while tracking.count and silent:
-            silent = tracking.expire(now, tracking.slots) > 0
+    def _expire(self, last: int, now: int) -> None:
+        """What the driver does each 10 ms, as long as there are frames enough to pay for it. With fewer, or after a
+        silence, a flow is looked at when a segment asks for it, and all of them when the table is full."""
+        steering = self.steering
+        tracking = steering.tracking
         slots = tracking.slots // _EXPIRE_PARTS + 64
-        while tracking.count and self._expire_at <= now and now - self._expire_at < _LONG_US:
+        arrived = self._arrived
+        self._credit = min(self._credit + (arrived - self._paid) * _SLOTS_A_FRAME, tracking.slots)
+        self._paid = arrived
+        while tracking.count and self._expire_at <= now and self._credit >= slots:
             tracking.expire(self._expire_at, slots)
             self._expire_at += _EXPIRE_EVERY_US
+            self._credit -= slots
+            self._expired_slots += slots
+        if tracking.count and self._expire_at <= now:
+            steering.expires_late = True
+            self._expired_slots = 0
+        elif self._expired_slots > tracking.slots:
+            steering.expires_late = False
         self._expire_at = max(self._expire_at, now + _EXPIRE_EVERY_US)
+        full = tracking.count >= tracking.room and now >= self._look_at
+        if steering.expires_late and (full or now - self._looked_at > _LONG_US):
+            # After a very long silence the ticks of a flow's last segment would have gone round: look as of before.
+            self._look(min(now, last + _LONG_US))
+            self._looked_at = now
+            self._look_at = now + _PASS_US
+
+    def _look(self, now: int) -> None:
+        """Forget all flows whose time is over."""
+        tracking = self.steering.tracking
+        while tracking.count and tracking.expire(now, tracking.slots):
+            pass
 
     def read_counters(self) -> dict[str, int]:
-        """The driver's counters by name."""
+        """The driver's counters by name, as of the last frame's time."""
+        if self.steering.expires_late:
+            self._look(self._now)
         tracking = self.steering.tracking
         self.steering.counters.put(FLOWS_EXPIRED, tracking.expired)
         self.steering.counters.put(FLOWS_EVICTED, tracking.evicted)

@@ -22,6 +22,7 @@ cdef class Steering:
     cdef Fragments _fragments
     cdef Memory _states
     cdef long long _first
+    cdef public bint expires_late
     cdef bint _tracks
     cdef Filters _filters
     cpdef long long state(self, long long replica) except? -1
@@ -33,6 +34,7 @@ cdef class Steering:
     cdef long long _by_filter(self, FlowKey key, long long hashed) except? -2
     @cython.locals(tracking=Tracking, kind=cython.longlong, starts=cython.bint, slot=cython.longlong, replica=cython.longlong, state=cython.longlong)
     cdef long long _tcp(self, FlowKey key, long long hashed, long long now) except? -2
+    cdef long long _find(self, FlowKey key, long long kind, long long hashed, long long now) except? -2
     @cython.locals(flow_state=cython.longlong)
     cdef bint _over(self, long long slot, long long state, long long now) except? -1
     cdef _track(self, Memory key, long long kind, long long hashed, long long replica, long long state, long long now)

@@ -61,6 +61,8 @@ class Steering:
         self._fragments = Fragments()
         self._states = Memory(bytearray(MAX_REPLICA + 1))
         self._first = 0
+        self.expires_late = False
+        """Nobody forgets flows in time: each is looked at when a segment asks for it."""
         self._tracks = True
         self._filters: Filters | None = None
 
@@ -140,7 +142,7 @@ class Steering:
         tracking = self.tracking
         kind = TCP6 if key.octets == 36 else TCP4
         starts = key.flags & _FLAGS_OF_A_START == SYN_FLAG
-        slot = tracking.find(key.memory, kind, hashed)
+        slot = self._find(key, kind, hashed, now)
         if slot >= 0:
             replica = tracking.replica(slot)
             state = self._states.get8(replica)
@@ -165,6 +167,12 @@ class Steering:
         elif not key.quoted:
             self.counters.add(FLOW_UNKNOWN, 1)
         return replica
+
+    def _find(self, key: FlowKey, kind: int, hashed: int, now: int) -> int:
+        """The slot of this key's flow, or -1."""
+        if self.expires_late:
+            return self.tracking.find_live(key.memory, kind, hashed, now)
+        return self.tracking.find(key.memory, kind, hashed)
 
     def _over(self, slot: int, state: int, now: int) -> bool:
         """Whether a SYN for this tracked flow begins a new one. One for a flow that lives, even half closed, does not:
@@ -209,7 +217,7 @@ class Steering:
             return
         hashed = self.rss.hash(key.memory, 0, key.octets)
         kind = TCP6 if key.octets == 36 else TCP4
-        slot = self.tracking.find(key.memory, kind, hashed)
+        slot = self._find(key, kind, hashed, now)
         starts = key.flags & SYN_FLAG and not key.flags & RST_FLAG
         if slot < 0:
             if starts:

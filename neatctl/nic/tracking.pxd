@@ -29,5 +29,9 @@ cdef class Tracking:
     cpdef reborn(self, long long replica, long long now)
     cpdef bint orphaned(self, long long slot, long long now) except? -1
     cdef long long _idle(self, long long slot, long long now) except? -1
-    @cython.locals(memory=Memory, forgotten=cython.longlong, slot=cython.longlong, state=cython.longlong, idle_us=cython.longlong, limit_us=cython.longlong, _=cython.longlong)
+    @cython.locals(memory=Memory, forgotten=cython.longlong, slot=cython.longlong, state=cython.longlong, _=cython.longlong)
     cpdef long long expire(self, long long now, long long slots) except? -1
+    @cython.locals(limit_us=cython.longlong)
+    cdef bint _over(self, long long slot, long long state, long long now) except? -1
+    @cython.locals(slot=cython.longlong)
+    cpdef long long find_live(self, Memory key, long long kind, long long hashed, long long now) except? -2

@@ -236,24 +236,35 @@ class Tracking:
         slot = self._cursor
         for _ in range(min(slots, self.slots)):
             state = memory.get8(slot + _STATE_AT)
-            if state != _FREE:
-                idle_us = self._idle(slot, now)
-                if state == _GONE or self.orphaned(slot, now):
-                    limit_us = self._time_wait_us
-                elif state == _NEW:
-                    limit_us = self._new_us
-                else:
-                    limit_us = self._idle_us
-                if idle_us >= limit_us + _TICK_US:
-                    self.remove(slot)
-                    forgotten += 1
-                    continue
+            if state != _FREE and self._over(slot, state, now):
+                self.remove(slot)
+                forgotten += 1
+                continue
             slot += _SLOT
             if slot == self._end:
                 slot = 0
         self._cursor = slot
         self.expired += forgotten
         return forgotten
+
+    def _over(self, slot: int, state: int, now: int) -> bool:
+        """Whether the time of this flow is over."""
+        if state == _GONE or self.orphaned(slot, now):
+            limit_us = self._time_wait_us
+        elif state == _NEW:
+            limit_us = self._new_us
+        else:
+            limit_us = self._idle_us
+        return self._idle(slot, now) >= limit_us + _TICK_US
+
+    def find_live(self, key: Memory, kind: int, hashed: int, now: int) -> int:
+        """As `find`, but a flow whose time is over is forgotten: for who does not call `expire` often."""
+        slot = self.find(key, kind, hashed)
+        if slot >= 0 and self._over(slot, self.state(slot), now):
+            self.remove(slot)
+            self.expired += 1
+            return -1
+        return slot
 
     def flows(self) -> list[tuple[bytes, int, str]]:
         """Key, replica and state of every flow, for people."""

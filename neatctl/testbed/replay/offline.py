@@ -120,6 +120,7 @@ def replay_offline(path: Path, options: Options, progress: object = None) -> Off
         frames = capture.frames - file.passed_over
         replicas = range(1, options.replicas + 1)
         table = rss.table()
+        counted = {name: count for name, count in nic.read_counters().items() if count}
         return OfflineReport(
             SCHEMA,
             str(path),
@@ -139,7 +140,7 @@ def replay_offline(path: Path, options: Options, progress: object = None) -> Off
             nic.to_all,
             nic.dropped,
             tracking.count,
-            {name: count for name, count in nic.read_counters().items() if count},
+            counted,
             nic.seen.count,
             nic.seen.full,
             spread_of([nic.hashed_flows(replica) for replica in replicas], [table.count(n) for n in replicas]),

@@ -73,6 +73,19 @@ def test_flows_expire_in_the_time_of_the_capture(tmp_path: Path) -> None:
     assert report.tracked == 1
 
 
+def test_few_frames_over_a_long_time_expire_flows_as_exactly(tmp_path: Path) -> None:
+    """A frame each 10 s, nothing but SYNs (kept for 130 s), in a table with room for 50."""
+    syns = [(10 * i * SECOND, f.tcp(f"10.1.{i // 200}.{i % 200 + 1}", 4000, f.SYN)) for i in range(1000)]
+    again = [(10_110 * SECOND, syns[-1][1]), (10_500 * SECOND, syns[-1][1])]
+    late = [(100 * 86_400 * SECOND, syns[-1][1])]
+    file = pcap([(time, frame, len(frame)) for time, frame in syns + again + late])
+    report = replay_offline(write(tmp_path, file), Options(2, flows=50))
+    assert report.counters["flows_new"] == 1002, "once more after each long silence, not after a short one"
+    assert report.counters["flows_expired"] == 1001
+    assert report.tracked == 1
+    assert not {"flows_full", "flows_evicted", "flow_moved"} & set(report.counters)
+
+
 def test_a_full_table_evicts_flows_that_are_over(tmp_path: Path) -> None:
     report = replay_offline(write(tmp_path, pcap(TRAFFIC)), Options(2, appliance=f.SERVER, flows=50))
     assert report.counters["flows_new"] == report.counters["flows_evicted"] + 50
