@@ -9,7 +9,7 @@ from neatctl.nic.tracking cimport Tracking
 cdef long long DROP_OTHER_HOST, FILTERED, FLOWS_EVICTED, FLOWS_EXPIRED, RX_FRAMES, RX_OCTETS, TX_FRAMES, TX_OCTETS
 cdef long long _HEADER, _HEAD_OCTETS, _LONGEST, _ETHERNET, _SLL, _SLL2, _IPV4, _IPV6, _ARP, _BROADCAST, _PLACE, _ALL
 cdef long long _QUEUE_SHIFT, _ARRIVES, _LEAVES, _PASSES_BY
-cdef long long _EXPIRE_EVERY_US, _EXPIRE_PARTS, _PASS_US, _LONG_US, _SLOTS_A_FRAME
+cdef long long _EXPIRE_EVERY_US, _EXPIRE_PARTS, _LONG_US, _SLOTS_A_FRAME
 
 @cython.locals(version=cython.longlong)
 cpdef long long ethertype_of(Memory memory, long long at, long long captured, long long link, long long front) except? -1
@@ -20,7 +20,7 @@ cdef class NicReplay:
     cdef readonly long long to_all, dropped
     cdef readonly SeenFlows seen
     cdef Memory _queues, _appliance, _staging
-    cdef long long _begin_ns, _now, _expire_at, _arrived, _paid, _credit, _expired_slots, _looked_at, _look_at
+    cdef long long _begin_ns, _now, _expire_at, _arrived, _paid, _credit, _expired_slots, _looked_at
     cpdef long long frames(self, long long replica) except? -1
     cpdef long long flows(self, long long replica) except? -1
     cpdef long long hashed_flows(self, long long replica) except? -1
@@ -28,7 +28,7 @@ cdef class NicReplay:
     cpdef play(self, Memory memory, Memory places, long long count, long long link, long long front)
     @cython.locals(now=cython.longlong, last=cython.longlong)
     cdef _pass_time(self, long long time_ns)
-    @cython.locals(steering=Steering, tracking=Tracking, slots=cython.longlong, arrived=cython.longlong, full=cython.bint)
+    @cython.locals(steering=Steering, tracking=Tracking, slots=cython.longlong, arrived=cython.longlong)
     cdef _expire(self, long long last, long long now)
     @cython.locals(tracking=Tracking)
     cdef _look(self, long long now)

@@ -43,7 +43,6 @@ _PLACE = PLACE_OCTETS
 _ALL = ALL
 _EXPIRE_EVERY_US = 10_000
 _EXPIRE_PARTS = 500
-_PASS_US = _EXPIRE_EVERY_US * _EXPIRE_PARTS
 _LONG_US = 10 * 86_400_000_000
 """Longer than any flow is kept, and less than tracking can tell times apart (50 days)."""
 _SLOTS_A_FRAME = 64
@@ -72,7 +71,6 @@ class NicReplay:
         self._credit = 0
         self._expired_slots = 0
         self._looked_at = 0
-        self._look_at = 0
 
     def frames(self, replica: int) -> int:
         """Frames that went to this replica alone."""
@@ -147,7 +145,7 @@ class NicReplay:
 
     def _expire(self, last: int, now: int) -> None:
         """What the driver does each 10 ms, as long as there are frames enough to pay for it. With fewer, or after a
-        silence, a flow is looked at when a segment asks for it, and all of them when the table is full."""
+        silence, a flow is looked at when a segment asks for it."""
         steering = self.steering
         tracking = steering.tracking
         slots = tracking.slots // _EXPIRE_PARTS + 64
@@ -165,12 +163,10 @@ class NicReplay:
         elif self._expired_slots > tracking.slots:
             steering.expires_late = False
         self._expire_at = max(self._expire_at, now + _EXPIRE_EVERY_US)
-        full = tracking.count >= tracking.room and now >= self._look_at
-        if steering.expires_late and (full or now - self._looked_at > _LONG_US):
+        if now - self._looked_at > _LONG_US:
             # After a very long silence the ticks of a flow's last segment would have gone round: look as of before.
             self._look(min(now, last + _LONG_US))
             self._looked_at = now
-            self._look_at = now + _PASS_US
 
     def _look(self, now: int) -> None:
         """Forget all flows whose time is over."""
