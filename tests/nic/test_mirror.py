@@ -139,9 +139,10 @@ def test_a_mirror_that_is_not_wanted_any_more_gets_nothing() -> None:
     rig.driver.set_mirrors([Mirror("1", 1, "sent"), Mirror("2", 1, "both")])
     replica.send(f.arp(1))
     rig.turn()
+    rig.arrive(f.tcp(f.CLIENT, 4000, f.SYN))
     rig.driver.set_mirrors([Mirror("2", 1, "both")])
     replica.send(f.arp(2))
     rig.turn()
-    assert len(copies(first)) == 1
-    assert len(copies(second)) == 2
+    assert [frame for *_, frame in copies(first)] == [f.arp(1)], "each shows what it was asked for"
+    assert len(copies(second)) == 3
     rig.driver.close()

@@ -1,11 +1,11 @@
 import cython
 
 from neatctl.apps.load.counts cimport Counts
-from neatctl.core.native cimport Memory, yield_cpu
+from neatctl.core.native cimport Memory
 from neatctl.nic.clock cimport now_ns
 from neatctl.nic.devices.packet_socket cimport PacketSocket
 
-cdef long long _PLACE, _BURST, _LONGEST_NS, _ARP_EVERY
+cdef long long _PLACE, _BURST, _LONGEST_NS, _ARP_EVERY, _BEHIND_NS
 
 
 cdef class Pacing:

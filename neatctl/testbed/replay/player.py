@@ -7,7 +7,7 @@ are due together leave in one system call; between them the process sleeps. How 
 from __future__ import annotations
 
 from neatctl.apps.load.counts import Counts
-from neatctl.core.native import Memory, yield_cpu
+from neatctl.core.native import Memory
 from neatctl.nic.clock import now_ns
 from neatctl.nic.devices.packet_socket import PacketSocket
 from neatctl.nic.devices.pcap import PLACE_OCTETS
@@ -19,6 +19,8 @@ _BURST = BURST
 _LONGEST_NS = 1 << 52
 """The longest replay: 52 days. Times further off are cut to it."""
 _ARP_EVERY = 16
+_BEHIND_NS = 100_000
+"""How long nothing is sent at full speed after the driver's queue was full: more goes through than without a pause."""
 
 
 class Pacing:
@@ -97,8 +99,8 @@ class Player:
                 self._link.send_batch(memory, places, first + done, ready)
                 done += ready
                 if self._link.no_room > lost and self._pacing.at_once:
-                    # The driver is behind: it may need this very core.
-                    yield_cpu()
+                    # The driver is behind, and may need this very core.
+                    self._link.wait(_BEHIND_NS)
                 self._turns += 1
                 if self._turns % _ARP_EVERY == 0:
                     self.hear()
