@@ -3,21 +3,21 @@
 `auto` on two cores with one replica: driver and replica share the last core, applications have the first, and the
 clients find room on both. Few wake-ups then cross cores, and a core that works is not left waiting for one that wakes.
 That holds while nobody else wants the core: who is bound to it cannot get out of the way, and a seventh of the rate was
-left. So `Contention` watches, and lets go. In every other shape the scheduler did as well or better, and decides;
-`none` leaves it to the scheduler always.
+left. So `Contention` watches how long they wait for it, and lets go. In every other shape the scheduler did as well
+or better, and decides; `none` leaves it to the scheduler always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 PLACEMENTS = ("auto", "none")
 _PAIRED = {"driver": 1, "replica": 1, "web": 0}
 """On two cores: the place among them. Who is not on the packet path goes where there is room."""
-_FOREIGN_SHARE = 0.25
-"""Of the shared core: what others may take of it. Clients took up to a sixth."""
+_FOREIGN_SHARE = 0.1
+"""Of a period: what two processes on one core may wait beyond what they keep each other waiting."""
 _OWN_SHARE = 0.05
-"""Below this the testbed does too little to suffer."""
+"""Of a period: below this the testbed does too little to say that nobody is in its way."""
 _FIRST_PAUSE_US = 10_000_000
 _LONGEST_PAUSE_US = 160_000_000
 
@@ -36,23 +36,28 @@ class Contention:
     def __init__(self) -> None:
         self._until = -1
         self._pause_us = _FIRST_PAUSE_US
-        self._busy_us = -1
-        self._own_us = 0
+        self._times: Mapping[int, tuple[int, int]] = {}
         self._at = 0
 
     def holds(self, now: int) -> bool:
         """Whether the core is left to the scheduler now."""
         return now < self._until
 
-    def sample(self, busy_us: int, own_us: int, now: int) -> None:
-        """How long the shared core has been busy so far, and how long the processes bound to it have run."""
-        period, busy, own = now - self._at, busy_us - self._busy_us, own_us - self._own_us
-        first = self._busy_us < 0
-        self._at, self._busy_us, self._own_us = now, busy_us, own_us
-        if first or period <= 0 or self.holds(now):
+    def sample(self, times: Mapping[int, tuple[int, int]], now: int) -> None:
+        """How long each process bound to the shared core (by pid) has run so far, and how long it was ready and waited.
+
+        While one of two runs the other may wait, so what they waited beyond what they ran was for somebody else.
+        """
+        ran_us = waited_us = 0
+        for pid in times.keys() & self._times.keys():
+            ran_us += times[pid][0] - self._times[pid][0]
+            waited_us += times[pid][1] - self._times[pid][1]
+        period = now - self._at
+        self._times, self._at = times, now
+        if self.holds(now):
             return
-        if own > _OWN_SHARE * period and busy - own > _FOREIGN_SHARE * period:
+        if waited_us - ran_us > _FOREIGN_SHARE * period:
             self._until = now + self._pause_us
             self._pause_us = min(2 * self._pause_us, _LONGEST_PAUSE_US)
-        elif own > _OWN_SHARE * period:
+        elif ran_us > _OWN_SHARE * period:
             self._pause_us = _FIRST_PAUSE_US

@@ -1,4 +1,4 @@
-"""What /proc says of processes: state, CPU time, memory, start time (proc(5)).
+"""What /proc says of processes: state, CPU time, waits for a core, memory, start time (proc(5)).
 
 Read by hand, for the supervisor looks at every child each second. A process that is gone has no facts.
 """
@@ -55,15 +55,20 @@ def usage(pid: int) -> tuple[int, int] | None:
     return None if fields is None else (_cpu_us(fields), int(fields[21]) * _PAGE_OCTETS)
 
 
-def core_busy_us(core: int) -> int:
-    """How long a core has worked since the machine's start, kernel and interrupts included; 0 if there is no such core
-    (proc_stat(5))."""
-    with open("/proc/stat", encoding="ascii") as file:
-        for line in file:
-            if line.startswith(f"cpu{core} "):
-                user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in line.split()[1:8])
-                return (user + nice + system + irq + softirq) * _TICK_US
-    return 0
+def scheduled(pid: int) -> tuple[int, int] | None:
+    """How long the main thread has run, and how long it has been ready and waited for a core, in microseconds; None if
+    there is no such process, or if this kernel does not count it (/proc/PID/schedstat, CONFIG_SCHED_INFO)."""
+    try:
+        fd = os.open(f"/proc/{pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        ran_ns, waited_ns = os.read(fd, 128).split()[:2]
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(fd)
+    return int(ran_ns) // 1000, int(waited_ns) // 1000
 
 
 def start_time(pid: int) -> int | None:

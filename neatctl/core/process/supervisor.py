@@ -404,21 +404,22 @@ class Supervisor(Work):
 
     def _sample(self, now: int) -> None:
         """CPU and memory of all children over the last second; whether those that share a core are alone on it."""
-        own_us = 0
         shared = frozenset(self._cores[-1:])
+        sharing: dict[int, tuple[int, int]] = {}
         for process in self._processes.values():
             used = proc.usage(process.pid)
             if used is None:
                 continue
             cpu_us, memory_octets = used
-            own_us += cpu_us if self._placed.get(process.pid) == shared else 0
+            if self._placed.get(process.pid) == shared and (times := proc.scheduled(process.pid)) is not None:
+                sharing[process.pid] = times
             before_us, at = self._cpu.get(process.pid, (cpu_us, self._usage_at))
             self._cpu[process.pid] = (cpu_us, now)
             percent = 100.0 * (cpu_us - before_us) / max(now - at, 1)
             self._usage[process.pid] = Usage(round(percent, 1), memory_octets)
         self._usage_at = now
         if self.config.placement != "none":
-            self._contention.sample(proc.core_busy_us(self._cores[-1]), own_us, now)
+            self._contention.sample(sharing, now)
             self._place(now)
 
     def _write_record(self) -> None:

@@ -33,40 +33,52 @@ class Core:
 
     def __init__(self) -> None:
         self.contention = Contention()
-        self.now = self.busy_us = self.own_us = 0
-        self.passes(0.0, 0.0)
+        self.now = 0
+        self.times = {1: (0, 0), 2: (0, 0)}
+        self.passes((0.0, 0.0), (0.0, 0.0))
 
-    def passes(self, own: float, others: float, seconds: int = 1) -> list[bool]:
-        """Seconds with these shares: whether the core was left to the scheduler after each."""
-        left = []
+    def passes(self, driver: tuple[float, float], replica: tuple[float, float], seconds: int = 1) -> str:
+        """Seconds in which each ran and waited for these shares: an x for each after which the core was left."""
+        left = ""
         for _ in range(seconds):
             # Who is let go runs elsewhere, and is not counted.
             bound = not self.contention.holds(self.now)
             self.now += SECOND
-            self.own_us += int(own * SECOND) if bound else 0
-            self.busy_us += int((own + others if bound else others) * SECOND)
-            self.contention.sample(self.busy_us, self.own_us, self.now)
-            left.append(self.contention.holds(self.now))
+            for pid, (ran, waited) in zip(self.times, (driver, replica), strict=True):
+                before = self.times[pid]
+                self.times[pid] = (before[0] + int(ran * SECOND), before[1] + int(waited * SECOND))
+            self.contention.sample(dict(self.times) if bound else {}, self.now)
+            left += "x" if self.contention.holds(self.now) else " "
         return left
 
 
-def test_clients_on_the_same_core_are_no_contention() -> None:
-    assert not any(Core().passes(0.83, 0.17, seconds=60))
-    assert not any(Core().passes(0.0, 1.0, seconds=60)), "nothing to lose while idle"
+ALONE = ((0.69, 0.17), (0.25, 0.13))
+BESIDE_A_HOG = ((0.11, 0.28), (0.04, 0.81))
+BESIDE_A_FLOATING_HOG = ((0.07, 0.16), (0.05, 0.36))
+HALF_A_PERIOD = ((0.35, 0.09), (0.12, 0.07))
 
 
-def test_a_core_that_others_want_is_left_for_a_while_that_doubles() -> None:
+def test_to_wait_for_each_other_is_no_contention() -> None:
+    assert Core().passes(*ALONE, seconds=60).isspace()
+    assert Core().passes(*HALF_A_PERIOD, seconds=60).isspace(), "whoever ran in the other half kept nobody waiting"
+    assert Core().passes((0.0, 0.0), (0.0, 0.01), seconds=60).isspace(), "nothing to lose while idle"
+
+
+@pytest.mark.parametrize("hog", [BESIDE_A_HOG, BESIDE_A_FLOATING_HOG])
+def test_a_core_that_others_want_is_left_for_a_while_that_doubles(
+    hog: tuple[tuple[float, float], tuple[float, float]],
+) -> None:
     core = Core()
-    left = core.passes(0.4, 0.6, seconds=100)
-    runs = [len(run) for run in "".join("x" if here else " " for here in left).split()]
-    assert runs[:3] == [10, 20, 40], left
-    core.passes(0.9, 0.05, seconds=200)
+    left = core.passes(*hog, seconds=100)
+    assert [len(run) for run in left.split()][:3] == [10, 20, 40], left
+    core.passes(*ALONE, seconds=200)
     assert not core.contention.holds(core.now), "it comes back when they are gone"
-    assert "".join("x" if here else " " for here in core.passes(0.4, 0.6, seconds=11)) == "x" * 10 + " "
+    assert core.passes(*hog, seconds=11) == "x" * 10 + " "
 
 
 def test_a_replica_that_was_born_anew_counts_from_zero() -> None:
     core = Core()
-    core.passes(0.9, 0.05, seconds=5)
-    core.own_us = 0
-    assert core.passes(0.5, 0.05) == [False]
+    core.passes(*ALONE, seconds=5)
+    del core.times[2]
+    core.times[3] = (0, 0)
+    assert core.passes(*ALONE).isspace()
