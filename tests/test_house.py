@@ -73,6 +73,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "neatctl.testbed": ("neatctl.core", "neatctl.nic", "neatctl.apps"),
     "neatctl.cli": ("neatctl",),
     "neatctl.cli_bench": ("neatctl",),
+    "neatctl.cli_conformance": ("neatctl",),
 }
 # Parts that compute and nothing else, with what each may have of the modules below all the same.
 PURE = {

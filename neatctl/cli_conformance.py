@@ -1,0 +1,42 @@
+"""The command line of `neatctl conformance`: its verbs and their options, nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="conformance",
+    help="What test suites of protocols need.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def conformance() -> None:
+    """What test suites of protocols need: a stack that they can drive."""
+
+
+@app.command("serve")
+def serve(
+    socket: Annotated[Path, typer.Option(metavar="PATH", help="Of the Unix socket to make.")],
+    address: Annotated[
+        str, typer.Option(metavar="CIDR", help="Of a client's stack, unless its HELLO has another.")
+    ] = "10.77.0.2/24",
+    gateway: Annotated[str, typer.Option(metavar="ADDRESS", help="Off the link. [default: all are on the link]")] = "",
+    mtu: Annotated[int, typer.Option(help="Of the link.")] = 1500,
+    link: Annotated[
+        str, typer.Option(metavar="raw|ethernet", help="Packets with or without an Ethernet header.")
+    ] = "raw",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Give each client of a Unix socket a stack of its own: socket calls, packets in, packets out with their times.
+
+    The protocol is in ARCHITECTURE.md. Ctrl-C ends it."""
+    from neatctl.testbed.bridge.bridge_server import serve as serve_clients
+
+    options = f"address={address},gateway={gateway},mtu={mtu},link={link}"
+    raise typer.Exit(serve_clients(socket, options, as_json))
