@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neatctl.core.spin import LARGE_BURST, Spin
+from neatctl.core.spin import LARGE_BURST, Spin, pace
 
 
 def test_single_records_are_waited_for_until_the_limit() -> None:
@@ -38,3 +38,19 @@ def test_the_decision_follows_a_steady_burst_whatever_was_before(before: list[in
     for _ in range(100):
         spin.took(steady)
     assert spin.again(1) == (steady < LARGE_BURST)
+
+
+def test_on_a_core_that_they_share_the_driver_goes_on_looking_and_the_replica_sleeps_sooner() -> None:
+    driver, replica = Spin(10), Spin(10)
+    driver.set(*pace("driver", 10, True))
+    replica.set(*pace("replica", 10, True))
+    for _ in range(100):
+        driver.took(1000)
+        replica.took(5)
+    assert driver.again(100)
+    assert not driver.again(1000)
+    assert not replica.again(0)
+
+
+def test_elsewhere_a_component_has_its_own_limit() -> None:
+    assert pace("driver", 10, False) == pace("syscall", 10, True) == (10, LARGE_BURST)
