@@ -1,7 +1,7 @@
 """The load client against wrk: requests per second and CPU per request on the same lighttpd, in alternating runs.
 
-Both run on one thread in a clients' network namespace; lighttpd has its own, joined by a veth pair (versus.py
-makes it), and closes after 1,000 requests of a connection. The server may be what limits both: then the ratio is
+Both run on one thread in a clients' network namespace; lighttpd has its own, joined by a veth pair, and
+closes after 1,000 requests of a connection. The server may be what limits both: then the ratio is
 about 1, and the CPU per request says how much each would have left. Needs root, wrk, lighttpd and ip.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,19 +21,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import msgspec
-
-from bench import versus
-from neatctl.apps.load.run import Report
+from neatctl.testbed.bench import clients, linux
+from neatctl.testbed.bench.results import TargetFacts, Workload
+from neatctl.testbed.bench.runner import CannotMeasure, Target, run_once
 
 PAIRS = 3
 """Of alternating runs."""
 SECONDS = 1
 WORKLOADS = {
-    "keep-alive, 20 octets, 32 connections": ("20b", 32, False),
-    "keep-alive, 20 octets, 128 connections": ("20b", 128, False),
-    "one request a connection, 64 connections": ("20b", 64, True),
-    "1 MB files, 8 connections": ("1m", 8, False),
+    "keep-alive, 20 octets, 32 connections": ("/20b", 32, False),
+    "keep-alive, 20 octets, 128 connections": ("/20b", 128, False),
+    "one request a connection, 64 connections": ("/20b", 64, True),
+    "1 MB files, 8 connections": ("/1m", 8, False),
 }
 
 
@@ -48,36 +46,24 @@ class Run:
 
 
 @contextmanager
-def clients_namespace() -> Iterator[str]:
-    """A network namespace for the clients; its name."""
+def clients_namespace() -> Iterator[Target]:
+    """A network namespace for the clients, as a target beside which lighttpd can be: it has no server itself."""
     name = f"load-{os.getpid()}"
-    versus.command("ip", "netns", "add", name)
     try:
-        versus.command("ip", "-n", name, "link", "set", "lo", "up")
-        yield name
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        yield Target(TargetFacts("none", "http://127.0.0.1"), ("ip", "netns", "exec", name), name)
     finally:
-        versus.command("ip", "netns", "del", name, check=False)
+        subprocess.run(["ip", "netns", "del", name], check=False)
 
 
-def children_us() -> int:
-    """CPU of all child processes so far, in microseconds."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return int((used.ru_utime + used.ru_stime) * 1_000_000)
-
-
-def wrk(netns: str, url: str, connections: int, close: bool) -> Run:
-    before = children_us()
-    run = versus.load(netns, url, connections, SECONDS, close)
-    cpu_us = children_us() - before
-    return Run(run.requests_per_s, cpu_us / max(run.requests_per_s * SECONDS, 1), run.errors)
-
-
-def ours(netns: str, url: str, connections: int, close: bool) -> Run:
-    argv = ["ip", "netns", "exec", netns, sys.executable, "-m", "neatctl.apps.load", url, "--seconds", str(SECONDS)]
-    argv += ["--connections", str(connections), "--requests-per-connection", str(int(close))]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, timeout=SECONDS + 30, check=True)
-    report = msgspec.json.decode(done.stdout, type=Report)
-    return Run(report.requests_per_s, report.cpu_us / max(report.requests, 1), report.errors_total)
+def run_of(target: Target, client: str, path: str, connections: int, close: bool) -> Run:
+    """One run of a client, `own` or `wrk`."""
+    load = Workload(path=path, octets=None, connections=connections, requests_per_connection=int(close),
+                    seconds=SECONDS, warm_up_s=0, client=client)  # fmt: skip
+    run = run_once(target, load)
+    cpu_us = run.cpu.us_per_request.get("client", float("nan")) if run.cpu is not None else float("nan")
+    return Run(run.requests_per_s, cpu_us, run.errors_total)
 
 
 def figures_of(name: str, pairs: list[tuple[Run, Run]]) -> list[dict[str, object]]:
@@ -99,18 +85,16 @@ def figures_of(name: str, pairs: list[tuple[Run, Run]]) -> list[dict[str, object
 def measure() -> list[dict[str, object]]:
     """All workloads."""
     figures: list[dict[str, object]] = []
-    with tempfile.TemporaryDirectory(prefix="load-") as top, clients_namespace() as netns:
-        directory = Path(top) / "www"
-        directory.mkdir()
-        for folder in (directory.parent, directory):
-            folder.chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="load-") as top, clients_namespace() as beside:
+        directory = Path(top)
+        directory.chmod(0o755)
         (directory / "20b").write_bytes(b"x" * 20)
         (directory / "1m").write_bytes(os.urandom(1_000_000))
-        with versus.lighttpd(netns, directory) as address:
-            for name, (file, connections, close) in WORKLOADS.items():
-                asked = (netns, f"http://{address}/{file}", connections, close)
-                ours(*asked)  # warms the server up
-                figures += figures_of(name, [(ours(*asked), wrk(*asked)) for _ in range(PAIRS)])
+        with linux.lighttpd(beside, directory) as target:
+            for name, load in WORKLOADS.items():
+                run_of(target, "own", *load)  # warms the server up
+                pairs = [(run_of(target, "own", *load), run_of(target, "wrk", *load)) for _ in range(PAIRS)]
+                figures += figures_of(name, pairs)
     return figures
 
 
@@ -120,10 +104,14 @@ def main() -> int:
     made.add_argument("--json", action="store_true", help="one JSON array on standard output")
     options = made.parse_args()
     figures: list[dict[str, object]] = []
-    if lack := versus.lacks():
+    if lack := clients.missing("wrk") or linux.lacks():
         print(f"load: {lack}", file=sys.stderr)
     else:
-        figures = measure()
+        try:
+            figures = measure()
+        except (CannotMeasure, subprocess.CalledProcessError) as error:
+            print(f"load: {error}", file=sys.stderr)
+            return 1
     if options.json:
         print(json.dumps(figures))
     else:

@@ -1,9 +1,9 @@
 """Requests per second of neatctl's web server against lighttpd on the Linux stack, in turn, in one run.
 
-One load generator (wrk) in one clients' network namespace asks both: ours behind its TAP, Debian's lighttpd in
-a namespace of its own joined by a veth pair, each serving a file of the same size and closing after
-1,000 requests (the workload of the paper's section 5). Runs alternate, so that a machine whose speed drifts
-slows both. CPU is what the whole machine spent, kernel and wrk included. Needs root, wrk, lighttpd and ip.
+What `neatctl bench --versus linux --client wrk` does, over several numbers of connections and replicas, for
+`make bench`: one load generator (wrk) in one clients' network namespace asks both, each serving a file of the same
+size and closing after 1,000 requests (the workload of the paper's section 5). Runs alternate, so that a machine whose
+speed drifts slows both. CPU is what the whole machine spent, kernel and wrk included. Needs wrk and lighttpd.
 """
 
 from __future__ import annotations
@@ -11,25 +11,36 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from msgspec.structs import replace
+
+from neatctl.core.process.run_directory import RunDirectory
+from neatctl.testbed.bench import clients, linux, results
+from neatctl.testbed.bench.against import LINUX
+from neatctl.testbed.bench.cpu import MACHINE
+from neatctl.testbed.bench.own import ended_in_order
+from neatctl.testbed.bench.results import Workload
+from neatctl.testbed.bench.runner import CannotMeasure, run_once
+from neatctl.testbed.bench.targets import Wanted, taking_turns
+from neatctl.testbed.bench.workload import BadWorkload
+from neatctl.testbed.client import NotRunning, require_running
+
 SCHEMA = 1
-LINUX_ADDRESS = "10.91.0.2"
-CLIENT_ADDRESS = "10.91.0.1"
 NEATCTL = str(Path(sys.executable).with_name("neatctl"))
+FILE = "/file"
 LONGEST_S = 900
 """No session of this program measures longer, whatever was asked."""
+_NOT_SAID = float("nan")
 
 
 @dataclass
@@ -43,144 +54,40 @@ class Run:
     errors: int
 
 
-def command(*argv: str, check: bool = True, timeout_s: float = 60) -> str:
-    """What a command prints; SystemExit with its own words when it fails."""
-    done = subprocess.run(
-        argv, capture_output=True, text=True, check=False, timeout=timeout_s, stdin=subprocess.DEVNULL
-    )
-    if check and done.returncode:
-        sys.exit(f"versus: {' '.join(argv)} exited with {done.returncode}: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
-
-
-def busy_us() -> int:
-    """CPU time that the whole machine has spent working, in microseconds (proc(5): user nice system irq softirq)."""
-    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in fields[:7])
-    return (user + nice + system + irq + softirq) * 1_000_000 // os.sysconf("SC_CLK_TCK")
-
-
 def lacks() -> str:
     """What this machine lacks for the comparison, with the remedy; or ""."""
-    missing = [tool for tool in ("wrk", "lighttpd", "ip") if shutil.which(tool) is None]
-    if missing:
-        return f"{', '.join(missing)} missing: apt-get install wrk lighttpd iproute2"
-    if os.geteuid() != 0:
-        return "needs root, for the network namespace of lighttpd"
-    return ""
+    return clients.missing("wrk") or linux.lacks()
 
 
 @contextmanager
 def testbed(replicas: int, directory: Path, options: Sequence[str]) -> Iterator[str]:
-    """A testbed of our own that serves a directory; its name."""
+    """A testbed of our own that serves a directory; its name. CannotMeasure with the command's words if it fails."""
     name = f"versus-{os.getpid()}-{replicas}"
+    argv = ["up", "--name", name, "--replicas", str(replicas), "--web", str(directory), "--detach", *options]
     try:
-        command(
-            NEATCTL, "up", "--name", name, "--replicas", str(replicas), "--web", str(directory), "--detach", *options
-        )
+        done = subprocess.run([NEATCTL, *argv], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            raise CannotMeasure(f"neatctl {' '.join(argv)} exited with {done.returncode}: {done.stderr.strip()}")
         yield name
     finally:
         if subprocess.run([NEATCTL, "down", "--name", name], capture_output=True, check=False).returncode not in {0, 3}:
             subprocess.run([NEATCTL, "down", "--force", "--name", name], capture_output=True, check=False)
 
 
-def wait_until_open(netns: str, address: str) -> None:
-    """Return when a TCP connection to port 80 succeeds from a namespace."""
-    probe = f"import socket; socket.create_connection(({address!r}, 80), 1).close()"
-    for _ in range(50):
-        argv = ["ip", "netns", "exec", netns, sys.executable, "-c", probe]
-        if subprocess.run(argv, capture_output=True, check=False).returncode == 0:
-            return
-        time.sleep(0.1)
-    sys.exit(f"versus: nothing answers at {address} port 80")
-
-
-@contextmanager
-def lighttpd(client_netns: str, directory: Path) -> Iterator[str]:
-    """lighttpd on the Linux stack in a namespace of its own, reached from the clients' one; its address."""
-    netns, outside, inside = f"versus-{os.getpid()}", f"vso{os.getpid()}", f"vsi{os.getpid()}"
-    configuration = directory.parent / "lighttpd.conf"
-    configuration.write_text(
-        f'server.document-root = "{directory}"\n'
-        f'server.bind = "{LINUX_ADDRESS}"\n'
-        "server.port = 80\n"
-        "server.max-keep-alive-requests = 1000\n"
-        "server.max-connections = 4096\n"
-        "server.max-fds = 9000\n"
-    )
-    server = None
-    try:
-        command("ip", "netns", "add", netns)
-        pair = ["link", "add", outside, "type", "veth", "peer", "name", inside, "netns", netns]
-        command("ip", "-n", client_netns, *pair)
-        for where, link, address in ((client_netns, outside, CLIENT_ADDRESS), (netns, inside, LINUX_ADDRESS)):
-            command("ip", "-n", where, "addr", "add", f"{address}/24", "dev", link)
-            command("ip", "-n", where, "link", "set", link, "up")
-        argv = ["ip", "netns", "exec", netns, "lighttpd", "-D", "-f", str(configuration)]
-        server = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
-        wait_until_open(client_netns, LINUX_ADDRESS)
-        yield LINUX_ADDRESS
-    finally:
-        if server is not None:
-            server.send_signal(signal.SIGTERM)
-            try:
-                server.wait(5)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
-        command("ip", "-n", client_netns, "link", "del", outside, check=False)
-        command("ip", "netns", "del", netns, check=False)
-
-
-def microseconds(text: str) -> float:
-    """A time as wrk prints it (`1.23ms`) in microseconds."""
-    units = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6}
-    found = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
-    return float(found[1]) * units[found[2]] if found else float("nan")
-
-
-def parse_wrk(printed: str, used_us: int) -> Run:
-    """A Run from what `wrk --latency` printed; errors: failed connections, reads, writes, time-outs, bad answers."""
-    total = re.search(r"(\d+) requests in", printed)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
-    if total is None or rate is None:
-        sys.exit(f"versus: wrk printed no figures:\n{printed}")
-    at = dict(re.findall(r"^\s+(50|99)%\s+(\S+)$", printed, re.M))
-    failures = re.findall(r"(?:Socket errors:|Non-2xx or 3xx responses:)(.*)", printed)
+def run_of(run: results.Run) -> Run:
+    """The figures of a run that are reported here."""
     return Run(
-        requests_per_s=float(rate[1]),
-        cpu_us_per_request=used_us / max(int(total[1]), 1),
-        p50_us=microseconds(at.get("50", "")),
-        p99_us=microseconds(at.get("99", "")),
-        errors=sum(int(number) for line in failures for number in re.findall(r"\d+", line)),
+        requests_per_s=run.requests_per_s,
+        cpu_us_per_request=run.cpu.us_per_request.get(MACHINE, _NOT_SAID) if run.cpu is not None else _NOT_SAID,
+        p50_us=_NOT_SAID if run.latency.p50 is None else run.latency.p50,
+        p99_us=_NOT_SAID if run.latency.p99 is None else run.latency.p99,
+        errors=run.errors_total,
     )
-
-
-def load(client_netns: str, url: str, connections: int, seconds: int, close: bool) -> Run:
-    """One run of wrk."""
-    headers = ["-H", "Connection: close"] if close else []
-    argv = ["ip", "netns", "exec", client_netns, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
-    before = busy_us()
-    printed = command(*argv, *headers, url, timeout_s=seconds + 30)
-    return parse_wrk(printed, busy_us() - before)
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
     """median (min..max)."""
     return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f}..{max(values):,.{digits}f})"
-
-
-def compare(
-    client_netns: str, urls: dict[str, str], connections: int, options: argparse.Namespace
-) -> dict[str, list[Run]]:
-    """Alternating runs against every server, after a second of warming up that does not count."""
-    runs: dict[str, list[Run]] = {side: [] for side in urls}
-    for url in urls.values():
-        load(client_netns, url, connections, 1, options.close)
-    for _ in range(options.runs):
-        for side, url in urls.items():
-            runs[side].append(load(client_netns, url, connections, options.seconds, options.close))
-    return runs
 
 
 def row(replicas: int, connections: int, runs: dict[str, list[Run]], options: argparse.Namespace) -> dict[str, object]:
@@ -211,28 +118,52 @@ def show(figures: dict[str, object], runs: dict[str, list[Run]], out: Callable[[
         )
 
 
+def workload(options: argparse.Namespace, connections: int) -> Workload:
+    """What wrk is to do, after a second of warming up that does not count; the file's size is looked up."""
+    return Workload(
+        path=options.path if options.name else FILE,
+        octets=None,
+        connections=connections,
+        requests_per_connection=1 if options.close else 0,
+        seconds=options.seconds,
+        warm_up_s=1,
+        client="wrk",
+    )
+
+
+def compare(wanted: Wanted, options: argparse.Namespace, out: Callable[[str], None]) -> list[dict[str, object]]:
+    """Alternating runs for each number of connections, on one testbed."""
+    figures: list[dict[str, object]] = []
+    with taking_turns(wanted) as pairs:
+        for each in dict.fromkeys(pair[1] for pair in pairs):
+            targets = {target.facts.name: target for target, workload in pairs if workload == each}
+            order = [name for name in targets if name != LINUX] + [LINUX]
+            runs: dict[str, list[Run]] = {name: [] for name in order}
+            for number in range(options.runs):
+                # Only the first run of a server is preceded by one that does not count.
+                load = each if number == 0 else replace(each, warm_up_s=0)
+                for name in order:
+                    runs[name].append(run_of(run_once(targets[name], load)))
+            replicas = targets["neatctl"].facts.replicas or 0
+            figures.append(row(replicas, each.connections, runs, options))
+            show(figures[-1], runs, out)
+    return figures
+
+
 def measure(options: argparse.Namespace, out: Callable[[str], None]) -> list[dict[str, object]]:
     """All comparisons that were asked for, one after the other."""
+    if options.name:
+        require_running(RunDirectory(options.name))
+    loads = [workload(options, connections) for connections in options.connections]
     figures: list[dict[str, object]] = []
     with ExitStack() as outer:
-        directory = Path(outer.enter_context(tempfile.TemporaryDirectory(prefix="versus-"))) / "www"
-        directory.mkdir()
-        for folder in (directory.parent, directory):
-            folder.chmod(0o755)
-        (directory / "file").write_bytes(b"x" * options.bytes)
+        directory = Path(outer.enter_context(tempfile.TemporaryDirectory(prefix="versus-")))
+        directory.chmod(0o755)
+        (directory / FILE[1:]).write_bytes(b"x" * options.bytes)
         for replicas in [0] if options.name else options.replicas:
             with ExitStack() as stack:
                 name = options.name or stack.enter_context(testbed(replicas, directory, options.up.split()))
-                status = json.loads(command(NEATCTL, "status", "--name", name, "--json"))
-                netns, address = status["client_netns"], str(status["address"]).partition("/")[0]
-                path = options.path if options.name else "/file"
-                linux = stack.enter_context(lighttpd(netns, directory))
-                urls = {"neatctl": f"http://{address}{path}", "linux": f"http://{linux}/file"}
-                wait_until_open(netns, address)
-                for connections in options.connections:
-                    runs = compare(netns, urls, connections, options)
-                    figures.append(row(replicas, connections, runs, options))
-                    show(figures[-1], runs, out)
+                figures += compare(Wanted(loads, name, None, 1, True, (LINUX,)), options, out)
     return figures
 
 
@@ -274,15 +205,18 @@ def main() -> int:
     if planned_s > LONGEST_S:
         print(f"versus: that would take {planned_s} s; at most {LONGEST_S} s are allowed", file=sys.stderr)
         return 2
-    # A terminate cleans up as Ctrl-C does: both unwind through the context managers.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     out: Callable[[str], None] = print
     if options.json:
         out = lambda line: print(line, file=sys.stderr)  # noqa: E731
     try:
-        figures = measure(options, out)
+        # A terminate cleans up as Ctrl-C does: both unwind through the context managers.
+        with ended_in_order():
+            figures = measure(options, out)
     except KeyboardInterrupt:
         return 130
+    except (BadWorkload, CannotMeasure, NotRunning) as error:
+        print(f"versus: {error}", file=sys.stderr)
+        return 1
     if options.json:
         print(json.dumps({"schema": SCHEMA, "comparisons": figures}, indent=1))
     return 0

@@ -7,44 +7,13 @@ from argparse import Namespace
 import pytest
 
 from bench import run, versus
-
-PRINTED = """Running 2s test @ http://10.77.0.2/file
-  1 threads and 32 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency   310.51us  120.22us   4.02ms   91.10%
-    Req/Sec   100.32k     2.10k  104.00k    75.00%
-  Latency Distribution
-     50%  298.00us
-     75%  340.00us
-     90%  401.00us
-     99%    1.25ms
-  200000 requests in 2.00s, 30.00MB read
-{trouble}Requests/sec: 100000.00
-Transfer/sec:     15.00MB
-"""
+from neatctl.testbed.bench.results import Errors
+from tests.testbed.bench import reports
 
 
-def test_a_run_is_read_from_wrk() -> None:
-    read = versus.parse_wrk(PRINTED.format(trouble=""), used_us=3_000_000)
-    assert (read.requests_per_s, read.p50_us, read.p99_us, read.errors) == (100_000, 298, 1250, 0)
-    assert read.cpu_us_per_request == 15
-
-
-@pytest.mark.parametrize(
-    ("trouble", "errors"),
-    [
-        ("  Socket errors: connect 1, read 20, write 300, timeout 4000\n", 4321),
-        ("  Non-2xx or 3xx responses: 17\n", 17),
-        ("  Socket errors: connect 0, read 0, write 0, timeout 2\n  Non-2xx or 3xx responses: 1\n", 3),
-    ],
-)
-def test_every_kind_of_failure_is_an_error(trouble: str, errors: int) -> None:
-    assert versus.parse_wrk(PRINTED.format(trouble=trouble), used_us=0).errors == errors
-
-
-def test_no_figures_are_made_from_a_failed_run() -> None:
-    with pytest.raises(SystemExit, match="no figures"):
-        versus.parse_wrk("unable to connect to 10.77.0.2:80 Connection refused", used_us=0)
+def test_a_run_keeps_the_machines_cpu_and_all_errors() -> None:
+    figures = versus.run_of(reports.run(5000.0, Errors(timeout=2, status=1), cpu_us=15.0))
+    assert figures == versus.Run(5000.0, 15.0, 90, 300, 3)
 
 
 def test_the_table_has_the_median_of_the_ratios_of_pairs_and_all_errors() -> None:
