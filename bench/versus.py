@@ -108,8 +108,10 @@ def show(figures: dict[str, object], runs: dict[str, list[Run]], out: Callable[[
     """The same for a person."""
     kind = "one request each" if figures["close"] else "keep-alive"
     ratios = spread([float(ratio) for ratio in figures["ratios"]])  # type: ignore[attr-defined]
-    out(f"{figures['replicas']} replicas, {figures['connections']} connections, {kind}, {figures['octets']} octets:"
-        f" {ratios} times lighttpd on Linux")
+    out(
+        f"{figures['replicas']} replicas, {figures['connections']} connections, {kind}, {figures['octets']} octets:"
+        f" {ratios} times lighttpd on Linux"
+    )
     for side, of_side in runs.items():
         out(
             f"  {side:8} req/s {spread([run.requests_per_s for run in of_side], 0)}"
