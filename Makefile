@@ -8,7 +8,7 @@ PURE := (not system and not slow) or smoke
 # More arguments for pytest or the benchmarks: make test ARGS='-k ring'
 ARGS ?=
 
-.PHONY: help demo test lint bench scenarios docs run man build clean
+.PHONY: help demo test lint bench soak scenarios docs run man build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make test    lint, then all tests: compiled, then plain Python'
 	@echo 'make lint    ruff, mypy --strict, the house rules'
 	@echo 'make bench   all benchmarks in one table (root: against lighttpd on the Linux stack too)'
+	@echo 'make soak    10 MB each way with Linux under 96 impairments, hours; goes on where it was stopped'
 	@echo 'make scenarios   run every scenario, and judge it'
 	@echo 'make docs    write what is generated: man pages, docs/counters.md, JSON Schemas'
 	@echo 'make man     the man pages only'
@@ -62,6 +63,10 @@ scenarios:
 bench:
 	$(SETUP) bench
 	@$(PY) bench/run.py $(ARGS)
+
+soak:
+	$(SETUP) demo
+	@$(PY) -m neatctl.testbed.soak $(ARGS)
 
 man:
 	$(SETUP) build

@@ -1,0 +1,124 @@
+"""One cell of the matrix: a testbed with its impairment, a transfer both ways with the kernel, and the end of both.
+
+Driven by the command line as a user would; every process and testbed that is begun here is ended here.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from neatctl.core.control.status import Status
+from neatctl.core.process.run_directory import RunDirectory
+from neatctl.testbed.soak.cells import DIFFERS, FAILED, HELD, HUNG, Cell, Outcome
+from neatctl.testbed.soak.kernel_client import Said
+
+PORT = 9000
+_UP_S, _DOWN_S, _READY_S = 60.0, 60.0, 20.0
+_NEATCTL = (sys.executable, "-m", "neatctl")
+_TOLD = ("retransmi", "timeouts", "impair", "drop_checksum", "duplicat", "tail_probes", "window_probes")
+
+
+class CellFailed(Exception):
+    """What a command of the cell said as it failed."""
+
+
+def _command(argv: Sequence[str], timeout_s: float) -> str:
+    """Run a command of ours; CellFailed unless it exits with 0."""
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise CellFailed(f"{' '.join(argv[1:5])} takes more than {timeout_s:g} s") from None
+    if done.returncode:
+        last = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-1:]
+        raise CellFailed(f"{' '.join(argv[1:5])} exited with {done.returncode}: {' '.join(last)}")
+    return done.stdout
+
+
+def run_cell(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int, name: str) -> Outcome:
+    """A testbed called `name`, and one transfer in it."""
+    try:
+        impaired = ["--impair", cell.impair, "--seed", str(seed)]
+        _command([*_NEATCTL, "up", "--name", name, "--replicas", "1", *impaired, "--detach"], _UP_S)
+        return _transfer(cell, octets, bound_s, stall_s, seed, name)
+    except CellFailed as error:
+        return Outcome(cell, FAILED, octets, detail=str(error))
+    finally:
+        subprocess.run(
+            [*_NEATCTL, "down", "--name", name, "--force"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_DOWN_S,
+            check=False,
+            start_new_session=True,
+        )
+
+
+def _transfer(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int, name: str) -> Outcome:
+    status = _status(name)
+    argv = [sys.executable, "-m", "neatctl.apps.transfer", str(RunDirectory(name).path), "--port", str(PORT)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True) as server:
+        try:
+            _await_ready(server)
+            address = status.address.partition("/")[0]
+            client = ["-m", "neatctl.testbed.soak.kernel_client", address, str(PORT), str(octets), str(seed)]
+            argv = [*_NEATCTL, "exec", "--name", name, "--", sys.executable, *client, str(stall_s)]
+            try:
+                said = msgspec.json.decode(_command(argv, bound_s), type=Said)
+            except CellFailed as error:
+                verdict = HUNG if "takes more than" in str(error) else FAILED
+                return Outcome(cell, verdict, octets, bound_s, detail=str(error), counters=_counters(name))
+        finally:
+            server.kill()
+    return _judged(cell, octets, said, _counters(name))
+
+
+def _await_ready(server: subprocess.Popen[bytes]) -> None:
+    assert server.stdout is not None
+    ready, _, _ = select.select([server.stdout], [], [], _READY_S)
+    if not ready or not os.read(server.stdout.fileno(), 64):
+        raise CellFailed("the transfer service does not come up")
+
+
+def _judged(cell: Cell, octets: int, said: Said, counters: dict[str, int]) -> Outcome:
+    verdict, detail = HELD, ""
+    if said.error:
+        verdict = HUNG if said.error == "hung" else FAILED
+        detail = f"{said.error}; {said.taken} octets had arrived"
+    elif not (said.up_equal and said.down_equal):
+        verdict = DIFFERS
+        ways = [way for way, equal in (("up", said.up_equal), ("down", said.down_equal)) if not equal]
+        detail = f"{' and '.join(ways)}: other octets than were sent; {said.taken} arrived"
+    counters = counters | {"kernel_retransmitted": said.kernel_retransmitted}
+    return Outcome(cell, verdict, octets, said.seconds, said.up_seconds, said.down_seconds, detail, counters)
+
+
+def _status(name: str) -> Status:
+    return msgspec.json.decode(_command([*_NEATCTL, "status", "--name", name, "--json"], _READY_S), type=Status)
+
+
+def _counters(name: str) -> dict[str, int]:
+    """What tells of losses and their repair, of all processes; empty if the testbed does not answer."""
+    try:
+        status = _status(name)
+    except CellFailed:
+        return {}
+    found: dict[str, int] = {}
+    for row in status.processes:
+        for counter, value in row.counters.items():
+            if value and any(part in counter for part in _TOLD):
+                found[counter] = found.get(counter, 0) + value
+    return found
