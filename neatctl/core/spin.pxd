@@ -2,8 +2,7 @@ cdef long long _SHIFT
 
 
 cdef class Spin:
-    cdef public long long limit
-    cdef long long _burst, _large
-    cpdef set(self, long long limit, long long large_burst)
+    cdef long long _burst, _large, _light, _heavy
+    cpdef set(self, pace)
     cpdef took(self, long long records)
     cpdef bint again(self, long long idle) except? -1

@@ -7,26 +7,42 @@ it sleeps at once, and finds more when it is woken.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 DEFAULT_SPIN = 50
 """Idle looks before sleep, under light load: some 20 us."""
 LARGE_BURST = 8
-"""Records a turn, on average, from which on one sleeps at once."""
+"""Records a turn, on average, from which on one sleeps at once in general."""
 
-_ALWAYS = 1 << 30
-_SHARING = {"driver": (200, _ALWAYS), "replica": (50, 4)}
 _SHIFT = 3
 
 
+class Pace(NamedTuple):
+    """How long to look again."""
+
+    light: int
+    """Idle looks before sleep when turns find less than a large burst; 0 for never looking again."""
+    heavy: int = 0
+    """The same when they find one."""
+    large_burst: int = LARGE_BURST
+    """In records, on average."""
+
+
+SHARED_CORE = {"driver": Pace(200, 200), "replica": Pace(50, 3, large_burst=4)}
+"""On one core that both share each look hands it over to the other (sched_yield), which is cheaper than to be woken.
+With cores to choose from the same cost an eighth."""
+
+
 class Spin:
-    """The decision of one consumer; `limit` is the most idle looks, 0 for never looking again."""
+    """The decision of one consumer."""
 
     def __init__(self, limit: int = DEFAULT_SPIN) -> None:
         self._burst = 0
-        self.set(limit, LARGE_BURST)
+        self.set(Pace(limit))
 
-    def set(self, limit: int, large_burst: int) -> None:
-        """Decide by these from now on; `large_burst` in records."""
-        self.limit = limit
+    def set(self, pace: Pace) -> None:
+        """Decide by this from now on."""
+        self._light, self._heavy, large_burst = pace
         self._large = large_burst << _SHIFT
 
     def took(self, records: int) -> None:
@@ -35,13 +51,4 @@ class Spin:
 
     def again(self, idle: int) -> bool:
         """Look again after so many idle looks in a row?"""
-        return idle < self.limit and self._burst < self._large
-
-
-def pace(component: str, limit: int, shares_core: bool) -> tuple[int, int]:
-    """What to `set` for a component that looks `limit` times in general, on one core that it shares, or on any.
-
-    There the driver hands the core over with each look (sched_yield), which is cheaper than to be woken; its replica
-    looks only where it stands in the way of few. With cores to choose from the same cost an eighth.
-    """
-    return _SHARING.get(component, (limit, LARGE_BURST)) if shares_core else (limit, LARGE_BURST)
+        return idle < (self._light if self._burst < self._large else self._heavy)

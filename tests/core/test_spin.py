@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neatctl.core.spin import LARGE_BURST, Spin, pace
+from neatctl.core.spin import LARGE_BURST, SHARED_CORE, Pace, Spin
 
 
 def test_single_records_are_waited_for_until_the_limit() -> None:
@@ -42,15 +42,25 @@ def test_the_decision_follows_a_steady_burst_whatever_was_before(before: list[in
 
 def test_on_a_core_that_they_share_the_driver_goes_on_looking_and_the_replica_sleeps_sooner() -> None:
     driver, replica = Spin(10), Spin(10)
-    driver.set(*pace("driver", 10, True))
-    replica.set(*pace("replica", 10, True))
+    driver.set(SHARED_CORE["driver"])
+    replica.set(SHARED_CORE["replica"])
+    for records in (1, 1000):
+        for _ in range(100):
+            driver.took(records)
+            replica.took(records)
+        assert driver.again(100)
+        assert not driver.again(1000)
+        assert replica.again(2)
+        assert replica.again(20) == (records == 1)
+
+
+def test_a_pace_can_change_under_way() -> None:
+    spin = Spin(10)
+    spin.set(Pace(2, large_burst=1000))
     for _ in range(100):
-        driver.took(1000)
-        replica.took(5)
-    assert driver.again(100)
-    assert not driver.again(1000)
-    assert not replica.again(0)
-
-
-def test_elsewhere_a_component_has_its_own_limit() -> None:
-    assert pace("driver", 10, False) == pace("syscall", 10, True) == (10, LARGE_BURST)
+        spin.took(999)
+    assert spin.again(1)
+    assert not spin.again(2)
+    spin.set(Pace(2, 7))
+    assert spin.again(6)
+    assert not spin.again(7)

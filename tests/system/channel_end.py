@@ -19,6 +19,7 @@ from neatctl.core.channel import endpoint
 from neatctl.core.channel.doorbell import Doorbell
 from neatctl.core.channel.face import Consumer, PeerFault, Producer
 from neatctl.core.process.loop import Loop, Work
+from neatctl.core.spin import Pace
 
 _KINDS = 4096
 """Records repeat themselves so often."""
@@ -177,7 +178,7 @@ class Player(Taker):
             pass
         assert self.producer.send(self.number.to_bytes(8, "big"))
         self.producer.flush()
-        self.loop.spin.limit = self.chance.randint(0, 6)
+        self.loop.spin.set(Pace(self.chance.randint(0, 6)))
 
     def turn(self, now: int) -> int:
         record = self.consumer.receive() if self.consumer is not None else None

@@ -17,7 +17,7 @@ from neatctl.apps.web import site as sites
 from neatctl.apps.web.http import Options, Service
 from neatctl.apps.web.server import Server
 from neatctl.apps.web.stack_network import StackNetwork
-from neatctl.core.sockets import Stack
+from neatctl.core.sockets import Pace, Stack
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -69,7 +69,7 @@ def serve(options: argparse.Namespace, signals: Signals) -> None:
     gc.freeze()  # A site stays as it is: no collection needs to walk through it.
     with Stack.connect_to(options.run_directory, "web", options.transport, options.channel) as stack:
         if options.spin is not None:
-            stack.spin.limit = options.spin
+            stack.spin.set(Pace(options.spin))
         server = Server(StackNetwork(stack, options.port), Service(site, Options(max_requests=options.max_requests)))
 
         def on_turn(now: int) -> None:

@@ -26,7 +26,7 @@ from neatctl.core.control.config import DriverConfig, ReplicaConfig, SyscallConf
 from neatctl.core.control.messages import Announce, Assign, Beat, Message, Stop, ToChild, encode, to_child
 from neatctl.core.native import now_us
 from neatctl.core.process.loop import Loop, Work
-from neatctl.core.spin import pace
+from neatctl.core.spin import SHARED_CORE, Pace
 
 BEAT_US = 100_000
 _LINGER_MS = 200
@@ -65,7 +65,7 @@ class Child:
         self._socket.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE_OCTETS)
         self._socket.connect(f"{transport}://{run_directory}/control")
         self._cores = len(os.sched_getaffinity(0))
-        self._spin = 0
+        self._pace = Pace(0)
         self._loop: Loop | None = None
         self._doorbell: Doorbell | None = None
         self._watched: list[tuple[int, Callable[[], object]]] = []
@@ -116,7 +116,7 @@ class Child:
             # Whoever is woken waits for its turn instead of taking it: bursts grow with the load.
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         # A thread that spins would keep the interpreter from the others.
-        self._spin = spin
+        self._pace = Pace(spin)
         loop = self._loop = Loop(work, 0 if self.threaded else spin, alone=not self.threaded)
         loop.watch_doorbell(self.doorbell)
         loop.watch(int(self._socket.getsockopt(zmq.FD)), self._hear)
@@ -207,7 +207,8 @@ class Child:
     def _beat(self, now: int) -> int:
         loop = self.loop
         if not self.threaded:
-            loop.spin.set(*pace(self.component, self._spin, len(os.sched_getaffinity(0)) == 1 < self._cores))
+            shares_core = len(os.sched_getaffinity(0)) == 1 < self._cores
+            loop.spin.set(SHARED_CORE.get(self.component, self._pace) if shares_core else self._pace)
         # All beat at the same times, so that the supervisor wakes up once for all.
         next_beat = now - now % BEAT_US + BEAT_US
         gauges = self.gauges()

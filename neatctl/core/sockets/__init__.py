@@ -14,8 +14,9 @@ from neatctl.core.sockets.poll import Poll
 from neatctl.core.sockets.readiness import POLLERR, POLLHUP, POLLIN, POLLOUT
 from neatctl.core.sockets.stack import Stack
 from neatctl.core.sockets.stream import Socket
+from neatctl.core.spin import Pace
 
-__all__ = ["POLLERR", "POLLHUP", "POLLIN", "POLLOUT", "Poll", "Socket", "Stack", "socket"]
+__all__ = ["POLLERR", "POLLHUP", "POLLIN", "POLLOUT", "Pace", "Poll", "Socket", "Stack", "socket"]
 
 
 def socket(stack: Stack) -> Socket:
