@@ -31,11 +31,14 @@ cdef class Driver(Work):
     cdef dict _earlier
     cdef QueuePair _current
     cdef long long _now, _read_at, _retry_at, _expire_at, _expire_slots, _turn_pair
+    cdef long long _rx_frames, _rx_octets, _tx_frames, _tx_octets
     cdef bint _waiting
     cdef Mirrors _mirrors
     cdef long long _mirroring
     @cython.locals(done=cython.longlong, pair=QueuePair)
     cpdef long long turn(self, long long now) except? -1
+    @cython.locals(counters=Counters)
+    cdef _count(self)
     @cython.locals(idle=cython.bint, pair=QueuePair)
     cpdef bint arm(self) except? -1
     @cython.locals(pair=QueuePair)

@@ -147,6 +147,7 @@ class Driver(Work):
         self._expire_at = 0
         self._expire_slots = steering.tracking.slots // _EXPIRE_PARTS + 64
         self._turn_pair = 0
+        self._rx_frames = self._rx_octets = self._tx_frames = self._tx_octets = 0
 
     # ---- the loop ----
     def turn(self, now: int) -> int:
@@ -167,6 +168,8 @@ class Driver(Work):
         self._retry_at = -1
         if self._pairs:
             done += self._transmit(now)
+        if self._rx_frames or self._tx_frames:
+            self._count()
         if self._mirroring:
             self._mirrors.flush()
         if now >= self._expire_at:
@@ -174,6 +177,15 @@ class Driver(Work):
             if self.steering.tracking.count:
                 self.steering.tracking.expire(now, self._expire_slots)
         return done
+
+    def _count(self) -> None:
+        """What this turn read and wrote, once a turn."""
+        counters = self.counters
+        counters.add(RX_FRAMES, self._rx_frames)
+        counters.add(RX_OCTETS, self._rx_octets)
+        counters.add(TX_FRAMES, self._tx_frames)
+        counters.add(TX_OCTETS, self._tx_octets)
+        self._rx_frames = self._rx_octets = self._tx_frames = self._tx_octets = 0
 
     def arm(self) -> bool:
         idle = True
@@ -209,8 +221,8 @@ class Driver(Work):
                 break
             frames += 1
             octets = max(octets - VNET_OCTETS, 0)
-            counters.add(RX_FRAMES, 1)
-            counters.add(RX_OCTETS, octets)
+            self._rx_frames += 1
+            self._rx_octets += octets
             if impaired and self.impairment.lose_in():
                 counters.add(DROP_IMPAIRED_IN, 1)
                 continue
@@ -299,8 +311,8 @@ class Driver(Work):
             self.counters.add(DROP_TX_REFUSED, 1)
             return True
         pair.frames_from += 1
-        self.counters.add(TX_FRAMES, 1)
-        self.counters.add(TX_OCTETS, frame_octets)
+        self._tx_frames += 1
+        self._tx_octets += frame_octets
         if self._mirroring:
             self._mirror(memory, at + VNET_AT, frame_octets, pair.replica, _SENT)
         return True
