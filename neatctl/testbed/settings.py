@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from neatctl.core.control.config import TestbedConfig
 from neatctl.core.control.placement import PLACEMENTS
 from neatctl.core.control.scaling import MAX_REPLICAS
 from neatctl.nic.impair import parse_impairment
+from neatctl.testbed.toml_text import BadToml, line_of, parse, text_of
 
 DEFAULT_NAME = "neat"
 CHANNELS = ("ring", "zmq")
@@ -50,9 +50,14 @@ def settings_from(options: dict[str, Any], file: Path | None) -> Settings:
     values: dict[str, Any] = {}
     where: dict[str, str] = {}
     if file is not None:
-        text = _read(file)
-        values = _parse(file, text)
-        where = {key: f"{file}:{_line_of(key, text)}: {key}" for key in values}
+        try:
+            text = text_of(file)
+            values = parse(text)
+        except OSError as error:
+            raise BadSetting(f"{file}: {error.strerror}") from None
+        except BadToml as error:
+            raise BadSetting(f"{file}:{error.line}: {error}" if error.line else f"{file}: {error}") from None
+        where = {key: f"{file}:{line_of(text, (key,))}: {key}" for key in values}
     given = {key: value for key, value in options.items() if value is not None}
     where |= {key: f"--{key}" for key in given}
     for key in values:
@@ -127,25 +132,3 @@ def boot_config(settings: Settings, run_directory: str) -> TestbedConfig:
         seed=settings.seed,
         placement=settings.placement,
     )
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"{file}: {getattr(error, 'strerror', None) or 'is not UTF-8'}") from None
-
-
-def _parse(file: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"\(at line (\d+), column \d+\)", str(error))
-        line = f":{at[1]}" if at else ""
-        raise BadSetting(f"{file}{line}: {re.sub(r' [(]at .*', '', str(error))}") from None
-
-
-def _line_of(key: str, text: str) -> int:
-    """The line on which a key of the top level or a table of its name begins."""
-    pattern = re.compile(rf"\s*(?:\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[=\].]")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
