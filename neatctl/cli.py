@@ -179,6 +179,20 @@ def inject_fault(
 
 
 @app.command()
+def impair(
+    frames: Annotated[
+        str, typer.Argument(metavar="IMPAIRMENT", help='What the driver does to frames: loss=5%, or "" for nothing.')
+    ],
+    name: Name = DEFAULT_NAME,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the impairment. [default: as `up` had it]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Lose frames on purpose from now on, or no more."""
+    run = _run(name)
+    _do(lambda: verbs.impair(run, frames, seed, as_json))
+
+
+@app.command()
 def recover(
     component: Component, replica: ReplicaNumber = 0, name: Name = DEFAULT_NAME, as_json: Json = False
 ) -> None:

@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "neatctl.core.channel",
         "neatctl.core.control.messages",
         "neatctl.core.control.config",
+        "neatctl.core.control.impairment",
         "neatctl.core.process.loop",
         "neatctl.core.process.child",
     ),

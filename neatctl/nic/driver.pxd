@@ -21,7 +21,7 @@ cdef class Driver(Work):
     cdef readonly Device device
     cdef readonly Steering steering
     cdef readonly Counters counters
-    cdef readonly Impairment impairment
+    cdef public Impairment impairment
     cdef readonly bint reading
     cdef public str inject
     cdef object _open_pair, _events

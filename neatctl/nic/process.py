@@ -11,7 +11,17 @@ from neatctl.core.channel.endpoint import open_consumer, open_producer
 from neatctl.core.channel.face import Consumer, PeerFault, Producer
 from neatctl.core.channel.ring import RingProducer, map_ring_file
 from neatctl.core.control.config import DriverConfig
-from neatctl.core.control.messages import Inject, Message, Mirror, MirrorEnded, Mirrors, PeerFaulted, Queue, Queues
+from neatctl.core.control.messages import (
+    Impair,
+    Inject,
+    Message,
+    Mirror,
+    MirrorEnded,
+    Mirrors,
+    PeerFaulted,
+    Queue,
+    Queues,
+)
 from neatctl.core.process.child import Child, InjectedFault
 from neatctl.nic.counters import Counters
 from neatctl.nic.devices.face import Device
@@ -40,6 +50,8 @@ class DriverProcess(Events):
             self.driver.set_queues(message.queues)
         elif isinstance(message, Mirrors):
             self.driver.set_mirrors(message.mirrors)
+        elif isinstance(message, Impair):
+            self.driver.impairment = Impairment(message.frames, message.seed)
         elif isinstance(message, Inject):
             self.driver.inject = message.kind
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import zmq
 
 from neatctl.core.control import messages
+from neatctl.core.control.events import Event
 from neatctl.core.control.messages import Answer, Command
+from neatctl.core.control.status import Status
 from neatctl.core.process.run_directory import RunDirectory
 
 ANSWER_LIMIT_MS = 5_000
@@ -38,6 +41,16 @@ def require_running(run: RunDirectory) -> None:
 def ask(run: RunDirectory, verb: str, limit_ms: int = ANSWER_LIMIT_MS, **arguments: str | int | bool) -> Answer:
     """One question, one answer."""
     return next(follow(run, verb, limit_ms, **arguments))
+
+
+def status(run: RunDirectory) -> Status:
+    """How it is now."""
+    return msgspec.json.decode(ask(run, "status").body, type=Status)
+
+
+def events(run: RunDirectory, since: int = 0) -> list[Event]:
+    """What happened after the event of this serial."""
+    return msgspec.json.decode(ask(run, "events", since=since).body, type=list[Event])
 
 
 def follow(run: RunDirectory, verb: str, limit_ms: int, **arguments: str | int | bool) -> Iterator[Answer]:

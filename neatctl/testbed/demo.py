@@ -15,8 +15,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from neatctl.core.control.events import Event
 from neatctl.core.control.status import Status
 from neatctl.core.process.run_directory import AlreadyRunning, RunDirectory
@@ -102,25 +100,17 @@ def _break_under_load(run: RunDirectory, address: str, seconds: float, connectio
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as load:
         begun = time.monotonic()
         time.sleep(seconds * 0.4)
-        before = _status(run)
-        last = _events(run)[-1].serial
+        before = client.status(run)
+        last = client.events(run)[-1].serial
         note(f"4. inject-fault tcp {VICTIM}: kill -9 while it serves")
         killed_at_s = time.monotonic() - begun
         client.ask(run, "inject", 20_000, component="tcp", index=VICTIM, kind="kill", wait=True)
         time.sleep(max(begun + seconds - 0.3 - time.monotonic(), 0))
-        after = _status(run)
+        after = client.status(run)
         output, _ = load.communicate(timeout=seconds + 30)
-    events = [event for event in _events(run) if event.serial > last]
+    events = client.events(run, last)
     fetched = _fetch(address, "/20b", say=False)
     return Observed(up_s, before, after, events, json.loads(output), killed_at_s, fetched)
-
-
-def _status(run: RunDirectory) -> Status:
-    return msgspec.json.decode(client.ask(run, "status").body, type=Status)
-
-
-def _events(run: RunDirectory) -> list[Event]:
-    return msgspec.json.decode(client.ask(run, "events").body, type=list[Event])
 
 
 def _show(seen: Observed) -> bool:

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from neatctl.core.control.config import TestbedConfig
+from neatctl.core.control.impairment import parse_impairment
 from neatctl.core.control.placement import PLACEMENTS
 from neatctl.core.control.scaling import MAX_REPLICAS
-from neatctl.nic.impair import parse_impairment
 from neatctl.testbed.toml_text import BadToml, line_of, parse, text_of
 
 DEFAULT_NAME = "neat"

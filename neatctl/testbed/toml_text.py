@@ -122,22 +122,18 @@ def _places(value: Any, keys: Keys, line: int, lines: list[str]) -> Iterator[tup
     elif isinstance(value, list):
         at = _items(lines, len(value)) if len(lines) > 1 else []
         for i, inner in enumerate(value):
-            here = line + at[i] if i < len(at) else line
+            here = line + (at[i] if at else 0)
             yield (*keys, i), here
             yield from _places(inner, (*keys, i), here, [])
 
 
 def _items(lines: list[str], count: int) -> list[int]:
-    """On which of the lines the items of an array end, as long as there is no doubt."""
+    """On which of the lines each item of an array ends."""
     at: list[int] = []
-    for i in range(len(lines)):
+    for i in range(len(lines) - 1):
         try:
             (value,) = parse("\n".join(lines[: i + 1]) + "\n]").values()
         except (BadToml, ValueError):
             continue
-        if not isinstance(value, list):
-            break
-        at += [i] * (len(value) - len(at))
-        if len(at) >= count:
-            break
-    return at
+        at += [i] * (len(value) - len(at) if isinstance(value, list) else 0)
+    return at + [len(lines) - 1] * (count - len(at))

@@ -146,14 +146,10 @@ def _watch(run: RunDirectory, interval_s: float) -> int:
     from rich.live import Live
     from rich.text import Text
 
-    from neatctl.core.control.status import Status
-
     with contextlib.suppress(KeyboardInterrupt), Live(console=Console(), auto_refresh=False, screen=False) as live:
         while True:
-            shown = msgspec.json.decode(client.ask(run, "status").body, type=Status)
-            last = msgspec.json.decode(client.ask(run, "events").body, type=list[Event])[-8:]
-            stories = Text("\n".join(story(event) for event in last))
-            live.update(Group(screens.status_table(shown), stories), refresh=True)
+            stories = Text("\n".join(story(event) for event in client.events(run)[-8:]))
+            live.update(Group(screens.status_table(client.status(run)), stories), refresh=True)
             time.sleep(interval_s)
     return HELD
 
@@ -190,6 +186,21 @@ def inject(run: RunDirectory, component: str, index: int, kind: str, wait: bool,
     answer = client.ask(run, "inject", 20_000, component=component, index=index, kind=kind, wait=wait)
     done = f"injected {kind} into"
     return _tell_of_place(answer, done, as_json, wait)
+
+
+def impair(run: RunDirectory, frames: str, seed: int | None, as_json: bool) -> int:
+    """Have the driver do something to frames from now on, or nothing any more."""
+    from neatctl.testbed import client
+
+    given = {} if seed is None else {"seed": seed}
+    answer = client.ask(run, "impair", frames=frames, **given)
+    if answer.code:
+        note(f"neatctl: {answer.message}")
+    elif as_json:
+        print(answer.body.decode())
+    else:
+        note(f"{run.name}: {frames or 'no impairment'}, from now on")
+    return answer.code
 
 
 def recover(run: RunDirectory, component: str, index: int, as_json: bool) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from neatctl.nic.impair import Impairment, parse_impairment
+from neatctl.core.control.impairment import parse_impairment
+from neatctl.nic.impair import Impairment
 
 FRAMES = 20_000
 

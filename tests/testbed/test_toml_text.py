@@ -27,8 +27,7 @@ at = 1
 "at" = 2
 words = [
   "one",  # [
-  "two]", "three",
-]
+  "two]", "three"]
   [load.inner]
   deep = 1
 [[load.more]]
@@ -57,11 +56,11 @@ fetch = [
         (("load", 1, "words"), 13),
         (("load", 1, "words", 0), 14),
         (("load", 1, "words", 2), 15),
-        (("load", 1, "inner", "deep"), 18),
-        (("load", 1, "more", 0, "x"), 20),
-        (("load", 1, "more", 1), 21),
-        (("load", 1, "more", 1, "missing"), 21),
-        (("other", "table", "fetch", 1, "path"), 26),
+        (("load", 1, "inner", "deep"), 17),
+        (("load", 1, "more", 0, "x"), 19),
+        (("load", 1, "more", 1), 20),
+        (("load", 1, "more", 1, "missing"), 20),
+        (("other", "table", "fetch", 1, "path"), 25),
         (("load", 7, "at"), 8),
     ],
 )

@@ -19,7 +19,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
     event: str
     """started, crashed, detected, backed_off, restarted, announced, queue_opened, serving, scaled, draining,
-    taken_back, collected, fault_injected, peer_faulted, ready, stopping, note."""
+    taken_back, collected, fault_injected, peer_faulted, impaired, ready, stopping, note."""
     at_us: int
     component: str = ""
     index: int = 0

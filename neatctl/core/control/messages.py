@@ -92,6 +92,13 @@ class Inject(Message, frozen=True):
     kind: str
 
 
+class Impair(Message, frozen=True):
+    """To the driver: do this to frames from now on; `frames` as core/control/impairment.py reads it."""
+
+    frames: str
+    seed: int
+
+
 class Stop(Message, frozen=True):
     """Clean up and exit with 0."""
 
@@ -299,7 +306,7 @@ class Answer(Message, frozen=True):
 
 
 FromChild = Announce | Beat | PeerFaulted | Snapshot | ListenersReady | MirrorEnded
-ToChild = Assign | Inject | Stop | Queues | Replicas | Attach | Mirrors
+ToChild = Assign | Inject | Stop | Queues | Replicas | Attach | Mirrors | Impair
 ToSyscall = Hello | Listen | Unlisten | Goodbye | ReplicaHello | SetupDone
 FromSyscall = Welcome | Links | Listening | Done | Refused | Setup
 

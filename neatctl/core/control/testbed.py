@@ -14,11 +14,13 @@ from neatctl.core.control import children as c
 from neatctl.core.control import scaling
 from neatctl.core.control.actions import Signal, Tell
 from neatctl.core.control.children import Place
+from neatctl.core.control.impairment import parse_impairment
 from neatctl.core.control.lifecycle import KILL, STOP_LIMIT_US, Configure, Lifecycle
 from neatctl.core.control.liveness import HUNG, SILENCE_US, SPINNING, Liveness, ProcessFacts
 from neatctl.core.control.messages import (
     Announce,
     Beat,
+    Impair,
     Inject,
     ListenersReady,
     PeerFaulted,
@@ -238,6 +240,15 @@ class Testbed(Lifecycle):
         signal = c.SIGNALS.get(kind)
         self._do(Signal(place.child.number, signal) if signal else Tell(place.child.number, Inject(kind)))
         return place
+
+    def impair(self, frames: str, seed: int, now: int) -> None:
+        """The driver does this to frames from now on; ValueError if it cannot. Its later incarnations get it with their
+        configuration."""
+        parse_impairment(frames)
+        self._note("impaired", now, frames or "nothing any more")
+        child = self.places["driver", 0].child
+        if child is not None:
+            self._do(Tell(child.number, Impair(frames, seed)))
 
     def recover(self, component: str, index: int, now: int) -> Place:
         """Restart a component on purpose; LookupError if there is none."""

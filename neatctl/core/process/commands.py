@@ -56,6 +56,7 @@ class Commands:
             "scale": self._scale,
             "inject": self._inject,
             "recover": self._recover,
+            "impair": self._impair,
             "mirror": self._mirror,
             "unmirror": self._unmirror,
             "down": self._down,
@@ -183,6 +184,15 @@ class Commands:
         place = self._supervisor.testbed.recover(component, index, now)
         self._supervisor.carry_out()
         return self._when_reborn(client, command, place, generation, pid, now)
+
+    def _impair(self, _client: bytes, command: Command, now: int) -> Answer:
+        supervisor = self._supervisor
+        frames = str(command.arguments.get("frames", ""))
+        seed = _number(command, "seed", supervisor.config.seed)
+        supervisor.testbed.impair(frames, seed, now)
+        supervisor.config = msgspec.structs.replace(supervisor.config, impair=frames, seed=seed)
+        supervisor.carry_out()
+        return Answer(HELD, "", msgspec.json.encode({"frames": frames, "seed": seed}))
 
     def _when_reborn(
         self, client: bytes, command: Command, place: c.Place, generation: int, pid: int, now: int

@@ -6,30 +6,23 @@ What was brought up is taken down again, whatever happens: Ctrl-C while it comes
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 
-import msgspec
-
-from neatctl.core.control.events import Event
-from neatctl.core.control.status import Status
 from neatctl.core.process.run_directory import AlreadyRunning, RunDirectory
 from neatctl.testbed import client, launch, verbs
 from neatctl.testbed.bench.losses import Look
 from neatctl.testbed.bench.results import TargetFacts
 from neatctl.testbed.bench.runner import CannotMeasure, Target
 from neatctl.testbed.bench.workload import path_of
+from neatctl.testbed.endings import heeded_later
 from neatctl.testbed.settings import Settings
 
 TARGET = "neatctl"
 _PIECE_OCTETS = 1 << 20
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
 BEAT_S = 0.15
 """Children tell their counters with every heartbeat, ten times a second."""
 
@@ -46,23 +39,15 @@ def make_site(directory: Path, sizes: Sequence[int], seed: int) -> None:
     directory.chmod(0o755)
 
 
-def _status(run: RunDirectory) -> Status:
-    return msgspec.json.decode(client.ask(run, "status").body, type=Status)
-
-
-def _events(run: RunDirectory, since: int) -> list[Event]:
-    return msgspec.json.decode(client.ask(run, "events", since=since).body, type=list[Event])
-
-
 def running(run: RunDirectory, name: str = TARGET) -> Target:
     """A testbed that runs, as a target; `client.NotRunning` if it does not."""
-    status = _status(run)
+    status = client.status(run)
     record = run.record()
     supervisor = record.supervisor.pid if record is not None else 0
 
     def processes() -> dict[str, list[int]]:
         found: dict[str, list[int]] = {"supervisor": [supervisor]}
-        for row in _status(run).processes:
+        for row in client.status(run).processes:
             # With --transport inproc all are threads of the supervisor.
             if row.pid and row.pid != supervisor and status.transport != "inproc":
                 component = f"replica {row.index}" if row.component == "replica" else row.component
@@ -72,9 +57,9 @@ def running(run: RunDirectory, name: str = TARGET) -> Target:
     def look(since: int) -> Look:
         """The events are those of serials after `since`; -1: none is asked for."""
         time.sleep(BEAT_S)
-        events = _events(run, max(since, 0))
+        events = client.events(run, max(since, 0))
         last = events[-1].serial if events else max(since, 0)
-        return Look(_status(run), last, events if since >= 0 else [])
+        return Look(client.status(run), last, events if since >= 0 else [])
 
     facts = TargetFacts(
         name=name,
@@ -104,38 +89,3 @@ def brought_up(settings: Settings) -> Iterator[Target]:
         if ours:
             with heeded_later():
                 verbs.down(run, force=True)
-
-
-@contextlib.contextmanager
-def heeded_later() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP wait until the end of the block."""
-    came: list[int] = []
-
-    def remember(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-
-    kept = {number: signal.signal(number, remember) for number in (signal.SIGINT, *_ENDS)}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-    if came:
-        os.kill(os.getpid(), came[0])
-        # The handler runs before the next line.
-        time.sleep(0)
-
-
-@contextlib.contextmanager
-def ended_in_order() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does: by an exception that cleans up on its way."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    kept = {number: signal.signal(number, leave) for number in _ENDS}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)

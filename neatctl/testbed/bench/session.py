@@ -16,7 +16,7 @@ import msgspec
 
 from neatctl.core.process.run_directory import RunDirectory
 from neatctl.testbed import verbs
-from neatctl.testbed.bench import clients, keep, limit, linux, own, plots, results
+from neatctl.testbed.bench import clients, keep, limit, linux, plots, results
 from neatctl.testbed.bench.against import LIMIT, LINUX, OTHERS, judged
 from neatctl.testbed.bench.cpu import note_of_others
 from neatctl.testbed.bench.machine import environment, machine
@@ -26,6 +26,7 @@ from neatctl.testbed.bench.results import BadReport, Report, Result, Workload
 from neatctl.testbed.bench.runner import CannotMeasure, measure, planned_s
 from neatctl.testbed.bench.targets import Wanted, taking_turns
 from neatctl.testbed.bench.workload import Asked, BadWorkload, numbers_of, workloads
+from neatctl.testbed.endings import ended_in_order
 from neatctl.testbed.screens import note
 from neatctl.testbed.settings import BadSetting, settings_from
 
@@ -63,7 +64,7 @@ def bench(options: Options) -> int:
     begun = datetime.datetime.now(datetime.UTC)
     began = time.monotonic()
     try:
-        with own.ended_in_order():
+        with ended_in_order():
             made = _measured(configurations, options)
     except CannotMeasure as error:
         note(f"neatctl: {error}")

@@ -1,6 +1,7 @@
 """Whether what was seen is what was expected: observations and expectations in, verdicts out. Pure.
 
-A measure that could not be taken is a failure with its reason, never a pass.
+A measure that could not be taken is a failure with its reason, never a pass. A counter of a process that ended is lost
+with it, so that the rest is a lower bound, and is taken as no more than that.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ from typing import Any
 
 import msgspec
 
-from neatctl.core.control.children import component_of
+from neatctl.core.control.children import SPECIFICATIONS, component_of
 from neatctl.core.control.events import Event
 from neatctl.core.control.status import Row, Status
 from neatctl.testbed.replay.spread import spread_of
-from neatctl.testbed.scenario.model import Expect, Scenario
-from neatctl.testbed.scenario.runner import Done, Observed
+from neatctl.testbed.scenario.model import Command, Expect, Fetch, Load, Phase, Scenario, Step
+from neatctl.testbed.scenario.observed import Done, Observed
+
+SLOT_US = 100_000
+"""Of the load client's curve of requests."""
+_JUDGED_BY: dict[type[Step], str] = {Load: "requests_failed", Fetch: "fetches_equal", Command: "exit_code"}
+"""The measure that says whether a step went well; without an expectation of it, it must have."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -34,14 +40,27 @@ class _NotMeasured(Exception):
 
 
 def judge(scenario: Scenario, observed: Observed) -> list[Verdict]:
-    """A verdict for each expectation, and one for each step that failed and that no expectation speaks of."""
+    """A verdict for each expectation, and one for each step that went wrong and that no expectation allows to."""
     verdicts = [_verdict(expectation, observed) for expectation in scenario.expect]
-    spoken_of = {name for expectation in scenario.expect for name in (expectation.of, expectation.baseline)}
+    judged = {(expectation.of, expectation.measure) for expectation in scenario.expect}
     for done in observed.done:
-        if (done.error or done.exit_code) and (not done.step.name or done.step.name not in spoken_of):
+        wrong = _what_went_wrong(done)
+        if wrong and (done.error or (done.step.name, _JUDGED_BY.get(type(done.step))) not in judged):
             what = f"{type(done.step).__name__.lower()} {done.step.name}".strip()
-            verdicts.append(Verdict(what, "is done", None, False, done.error or f"it exited with {done.exit_code}"))
+            verdicts.append(Verdict(what, "is done", None, False, wrong))
     return verdicts
+
+
+def _what_went_wrong(done: Done) -> str:
+    """With a step; "" if nothing did."""
+    if done.error:
+        return done.error
+    if isinstance(done.step, Fetch) and (not isinstance(done.result, list) or set(done.result) - {True}):
+        bad = [result for result in done.result or ["nothing was fetched"] if result is not True]
+        return f"{len(bad)} of {done.step.times} downloads: {bad[0] or 'other octets'}"
+    if done.exit_code:
+        return f"it exited with {done.exit_code}" + (f": {done.said}" if done.said else "")
+    return ""
 
 
 def _verdict(expectation: Expect, observed: Observed) -> Verdict:
@@ -65,7 +84,8 @@ def describe(expectation: Expect, chosen: int) -> str:
         words = [expectation.counter]
     if expectation.component:
         words.append(f"of {expectation.component}")
-    for key, word in (("of", "of"), ("baseline", "relative to")):
+    pairs = (("of", "of"), ("during", "during"), ("baseline", "relative to"), ("baseline_during", "relative to"))
+    for key, word in pairs:
         if getattr(expectation, key):
             words.append(f"{word} {getattr(expectation, key)}")
     for key, word in (("replica", "replica"), ("other_than", "all but replica")):
@@ -117,11 +137,50 @@ def _requests_failed(expectation: Expect, observed: Observed) -> float:
     return float(sum(_result(expectation.of, observed, "errors").values()))
 
 
+def _during(load: str, phase: str, observed: Observed) -> tuple[float, float]:
+    """Requests that a load got during a phase, and its seconds; without a phase, all of them."""
+    if not phase:
+        return float(_result(load, observed, "requests")), float(_result(load, observed, "seconds"))
+    step = _done(phase, observed).step
+    assert isinstance(step, Phase)
+    curve = _result(load, observed, "requests_per_100_ms")
+    begin = (observed.begun_us + step.at * 1e6 - _result(load, observed, "begun_monotonic_us")) / SLOT_US
+    end = begin + step.seconds * 1e6 / SLOT_US
+    if begin < 0 or end > len(curve):
+        whole = f"{-begin / 10:.1f} s late" if begin < 0 else f"{(end - len(curve)) / 10:.1f} s early"
+        raise _NotMeasured(f"{load} was not there during all of {phase}: it {'came' if begin < 0 else 'went'} {whole}")
+    # A slot that is partly within the phase counts for that part.
+    got = sum(asked * max(min(i + 1, end) - max(i, begin), 0) for i, asked in enumerate(curve))
+    return got, step.seconds
+
+
+def _requests(expectation: Expect, observed: Observed) -> float:
+    return _during(expectation.of, expectation.during, observed)[0]
+
+
+def _rate(expectation: Expect, observed: Observed) -> float:
+    return _rate_of(expectation.of, expectation.during, observed)
+
+
+def _rate_of(load: str, phase: str, observed: Observed) -> float:
+    requests, seconds = _during(load, phase, observed)
+    if seconds <= 0:
+        raise _NotMeasured(f"{load} lasted no time")
+    return requests / seconds
+
+
 def _rate_ratio(expectation: Expect, observed: Observed) -> float:
-    base = float(_result(expectation.baseline, observed, "requests_per_s"))
+    baseline = expectation.baseline or expectation.of
+    base = _rate_of(baseline, expectation.baseline_during, observed)
     if base <= 0:
-        raise _NotMeasured(f"{expectation.baseline} made no request")
-    return float(_result(expectation.of, observed, "requests_per_s")) / base
+        raise _NotMeasured(f"{baseline} made no request")
+    return _rate(expectation, observed) / base
+
+
+def _broken_elsewhere(expectation: Expect, observed: Observed) -> float:
+    """What the load saw break, less what the supervisor says that replicas took with them."""
+    broken = float(_result(expectation.of, observed, "broken_connections"))
+    return max(broken - _connections_lost(Expect(measure="connections_lost"), observed), 0.0)
 
 
 def _p99_us(expectation: Expect, observed: Observed) -> float:
@@ -184,7 +243,11 @@ def _component(expectation: Expect) -> str:
 
 
 def _connections_lost(expectation: Expect, observed: Observed) -> float:
-    return float(sum(event.connections_lost or 0 for event in _events(expectation, observed, "crashed", "replica")))
+    lost = [event.connections_lost for event in _events(expectation, observed, "crashed", "replica")]
+    known = [number for number in lost if number is not None]
+    if len(known) < len(lost):
+        raise _NotMeasured("a replica failed, and nobody knows with how many connections")
+    return float(sum(known))
 
 
 def _recovery_ms(expectation: Expect, observed: Observed) -> float:
@@ -200,7 +263,8 @@ def _recovery_ms(expectation: Expect, observed: Observed) -> float:
 
 
 def _restarts(expectation: Expect, observed: Observed) -> float:
-    return float(len(_events(expectation, observed, "restarted", _component(expectation))))
+    components = [_component(expectation)] if expectation.component else list(SPECIFICATIONS)
+    return float(sum(len(_events(expectation, observed, "restarted", component)) for component in components))
 
 
 def _replicas_serving(_expectation: Expect, observed: Observed) -> float:
@@ -215,37 +279,59 @@ def _connections_at_end(expectation: Expect, observed: Observed) -> float:
     return float(sum(row.connections or 0 for row in _rows(expectation, observed.after, "replica", observed.chosen)))
 
 
-def _rises(expectation: Expect, observed: Observed, component: str, counter: str) -> list[int]:
+def _rises(expectation: Expect, observed: Observed, component: str, counter: str) -> dict[int, int]:
     """How far a counter rose in each process of a component that is there at the end; one born since began at 0."""
     rows = _rows(expectation, observed.before, component, observed.chosen)
     before = {(row.index, row.generation): row for row in rows}
-    rises = []
+    rises = {}
     for row in _rows(expectation, observed.after, component, observed.chosen):
         if counter not in row.counters:
-            raise _NotMeasured(f"{row.component} has no counter {counter}")
+            raise _NotMeasured(f"{expectation.component or component} has no counter {counter}")
         old = before.get((row.index, row.generation))
-        rises.append(row.counters[counter] - (old.counters.get(counter, 0) if old else 0))
+        rises[row.index] = row.counters[counter] - (old.counters.get(counter, 0) if old else 0)
     if not rises:
-        raise _NotMeasured(f"there is no {component} of that kind")
+        raise _NotMeasured(f"there is no {expectation.component or component} of that kind")
     return rises
 
 
+def _ended(expectation: Expect, observed: Observed, component: str) -> str:
+    """A process of a component that ended meanwhile, and its counters with it; "" for none."""
+    for name in ("crashed", "collected"):
+        for event in _events(expectation, observed, name, component):
+            return f"{component} {event.index}" if component == "replica" else component
+    return ""
+
+
 def _spread_p(expectation: Expect, observed: Observed) -> float:
-    spread = spread_of(_rises(expectation, observed, "replica", "tcp_accepted"))
+    rises = _rises(expectation, observed, "replica", "tcp_accepted")
+    ended = _ended(expectation, observed, "replica")
+    if ended:
+        raise _NotMeasured(f"{ended} ended meanwhile, and what it counted is gone")
+    if rises.keys() != {row.index for row in observed.before.processes if row.component == "replica"}:
+        raise _NotMeasured("replicas came meanwhile, so that none had the same time")
+    spread = spread_of(list(rises.values()))
     if spread is None:
         raise _NotMeasured("there were no connections, or there is one replica only")
     return spread.p_value
 
 
 def _counter(expectation: Expect, observed: Observed) -> float:
-    return float(sum(_rises(expectation, observed, _component(expectation), expectation.counter)))
+    component = _component(expectation)
+    rise = float(sum(_rises(expectation, observed, component, expectation.counter).values()))
+    ended = _ended(expectation, observed, component)
+    bounded_above = expectation.at_most is not None or expectation.equals is not None
+    if ended and (bounded_above or rise < (expectation.at_least or 0)):
+        raise _NotMeasured(f"{rise:g} or more: {ended} ended meanwhile, and what it counted is gone")
+    return rise
 
 
 _MEASURES: dict[str, Callable[[Expect, Observed], float]] = {
-    "requests": _number("requests"),
+    "requests": _requests,
     "requests_failed": _requests_failed,
     "connections_broken": _number("broken_connections"),
-    "rate": _number("requests_per_s"),
+    "connections_broken_elsewhere": _broken_elsewhere,
+    "connections_closed": _number("closed_by_server"),
+    "rate": _rate,
     "rate_ratio": _rate_ratio,
     "p99_us": _p99_us,
     "fetches_equal": _fetches_equal,

@@ -32,14 +32,27 @@ class Bed(Table, frozen=True, kw_only=True):
 
 
 class Step(Table, frozen=True, kw_only=True):
-    """Something that is done at a time."""
+    """Something at a time."""
 
     at: float = 0.0
     """Seconds from the start."""
     name: str = ""
 
 
-class Load(Step, frozen=True, kw_only=True):
+class Phase(Step, frozen=True, kw_only=True):
+    """Nothing is done: a while of which expectations speak, such as the one before a fault."""
+
+    seconds: float
+
+
+class Action(Step, frozen=True, kw_only=True):
+    """Something that is done."""
+
+    jitter_s: float = 0.0
+    """It is done up to so much earlier or later, as the seed decides."""
+
+
+class Load(Action, frozen=True, kw_only=True):
     """Persistent or short connections that ask for one path."""
 
     path: str = "/20b"
@@ -51,7 +64,7 @@ class Load(Step, frozen=True, kw_only=True):
     """Requests/s of all connections; 0: each asks as soon as it was answered."""
 
 
-class Fetch(Step, frozen=True, kw_only=True):
+class Fetch(Action, frozen=True, kw_only=True):
     """Downloads whose octets are compared with the file that is served."""
 
     path: str
@@ -61,29 +74,44 @@ class Fetch(Step, frozen=True, kw_only=True):
     timeout_s: float = 30.0
 
 
-class Command(Step, frozen=True, kw_only=True):
+class Command(Action, frozen=True, kw_only=True):
     """Any command in the clients' namespace; `{address}` in it becomes the appliance's."""
 
     argv: list[str]
     timeout_s: float = 30.0
 
 
-class Fault(Step, frozen=True, kw_only=True):
+class Fault(Action, frozen=True, kw_only=True):
     """A component made to fail (`neatctl inject-fault`)."""
 
     component: str
     replica: AnyReplica = 0
-    """Which replica, for tcp and ip; "any" for one that the seed chooses."""
+    """Which replica, for tcp and ip; "any" for one that the seed chooses, the same in the whole scenario."""
     kind: str = "kill"
 
 
-class Scale(Step, frozen=True, kw_only=True):
+class Recover(Action, frozen=True, kw_only=True):
+    """A component restarted on purpose (`neatctl recover`)."""
+
+    component: str
+    replica: AnyReplica = 0
+    """Which replica, for tcp and ip; "any" for the one that the seed chooses."""
+
+
+class Impair(Action, frozen=True, kw_only=True):
+    """What the driver does to frames from now on (`neatctl impair`)."""
+
+    frames: str
+    """For example `loss=5%`; "" for nothing any more."""
+
+
+class Scale(Action, frozen=True, kw_only=True):
     """Another number of replicas from now on (`neatctl scale`)."""
 
     replicas: int
 
 
-class SynBurst(Step, frozen=True, kw_only=True):
+class SynBurst(Action, frozen=True, kw_only=True):
     """SYNs from addresses that nobody has, onto the clients' end of the link."""
 
     count: int = 10_000
@@ -91,7 +119,7 @@ class SynBurst(Step, frozen=True, kw_only=True):
     port: int = 80
 
 
-class Replay(Step, frozen=True, kw_only=True):
+class Replay(Action, frozen=True, kw_only=True):
     """A capture through the smart NIC alone (`neatctl replay`)."""
 
     file: str
@@ -107,8 +135,12 @@ class Expect(Table, frozen=True, kw_only=True):
     """One of MEASURES."""
     of: str = ""
     """The name of the step that it is taken of."""
+    during: str = ""
+    """The name of the phase in which; without it, as long as the step lasts."""
     baseline: str = ""
-    """The name of the load that a ratio is relative to."""
+    """The name of the load that a ratio is relative to; without it, the same load in another phase."""
+    baseline_during: str = ""
+    """The phase of the baseline."""
     component: str = ""
     replica: AnyReplica | None = None
     other_than: AnyReplica | None = None
@@ -130,28 +162,27 @@ class Scenario(Table, frozen=True, kw_only=True):
     settle_s: float = 0.3
     """How long after the last step the testbed is left alone before it is looked at."""
     testbed: Bed = Bed()
+    phase: list[Phase] = []
     load: list[Load] = []
     fetch: list[Fetch] = []
     command: list[Command] = []
     fault: list[Fault] = []
+    recover: list[Recover] = []
+    impair: list[Impair] = []
     scale: list[Scale] = []
     syn_burst: list[SynBurst] = []
     replay: list[Replay] = []
     expect: list[Expect]
 
-    def steps(self) -> list[Step]:
-        """All of them, by time; those of the same time in the order of this record."""
-        found: list[Step] = []
-        for kind in STEPS:
-            found += getattr(self, kind)
-        return sorted(found, key=lambda step: step.at)
-
 
 STEPS: dict[str, type[Step]] = {
+    "phase": Phase,
     "load": Load,
     "fetch": Fetch,
     "command": Command,
     "fault": Fault,
+    "recover": Recover,
+    "impair": Impair,
     "scale": Scale,
     "syn_burst": SynBurst,
     "replay": Replay,
@@ -160,32 +191,42 @@ STEPS: dict[str, type[Step]] = {
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """A measure: what a person reads about it, of which steps it is taken, and what else it needs."""
+    """A measure: what a person reads about it, of which steps it is taken, what else it needs, and what it may have."""
 
     meaning: str
     of: tuple[type[Step], ...] = ()
     needs: tuple[str, ...] = ()
-    takes_replica: bool = False
+    takes: tuple[str, ...] = ()
 
+
+_REPLICAS = ("replica", "other_than")
 
 MEASURES: dict[str, Measure] = {
-    "requests": Measure("Correct answers that a load got.", (Load,)),
+    "requests": Measure("Correct answers that a load got.", (Load,), takes=("during",)),
     "requests_failed": Measure("Errors of a load, of all classes.", (Load,)),
     "connections_broken": Measure("Connections of a load that broke.", (Load,)),
-    "rate": Measure("Requests/s of a load.", (Load,)),
-    "rate_ratio": Measure("Requests/s of a load relative to another one's.", (Load,), ("baseline",)),
+    "connections_broken_elsewhere": Measure(
+        "Connections of a load that broke, less those that died with replicas.", (Load,)
+    ),
+    "connections_closed": Measure("Connections of a load that the server closed in order.", (Load,)),
+    "rate": Measure("Requests/s of a load.", (Load,), takes=("during",)),
+    "rate_ratio": Measure(
+        "Requests/s of a load relative to another one's, or to its own in another phase.",
+        (Load,),
+        takes=("during", "baseline", "baseline_during"),
+    ),
     "p99_us": Measure("Microseconds within which 99 % of a load's answers came.", (Load,)),
     "fetches_equal": Measure("The share of downloads that were equal to the file, 0 to 1.", (Fetch,)),
     "exit_code": Measure("What a command exited with.", (Command,)),
     "frames_dropped": Measure("Frames of a replayed capture that the NIC dropped.", (Replay,)),
     "flows": Measure("Flows of a replayed capture.", (Replay,)),
     "replay_spread_p": Measure("The p value of a chi-square test of the flows over the queues.", (Replay,)),
-    "connections_lost": Measure("Connections that died with replicas.", takes_replica=True),
-    "recovery_ms": Measure("The longest time from a failure to serving.", needs=("component",), takes_replica=True),
-    "restarts": Measure("How often a component was restarted.", needs=("component",), takes_replica=True),
+    "connections_lost": Measure("Connections that died with replicas.", takes=_REPLICAS),
+    "recovery_ms": Measure("The longest time from a failure to serving.", needs=("component",), takes=_REPLICAS),
+    "restarts": Measure("How often components were restarted.", takes=("component", *_REPLICAS)),
     "replicas_serving": Measure("Replicas that serve at the end."),
     "replicas_collected": Measure("Replicas that left after draining."),
-    "connections_at_end": Measure("Connections at the end.", takes_replica=True),
-    "spread_p": Measure("The p value of a chi-square test of the connections over the replicas that were there."),
-    "counter": Measure("How far a counter rose.", needs=("component", "counter"), takes_replica=True),
+    "connections_at_end": Measure("Connections at the end.", takes=_REPLICAS),
+    "spread_p": Measure("The p value of a chi-square test of the connections over the replicas."),
+    "counter": Measure("How far a counter rose.", needs=("component", "counter"), takes=_REPLICAS),
 }

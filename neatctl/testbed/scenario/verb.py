@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from neatctl.testbed.endings import ended_in_order
 from neatctl.testbed.json_schema import page, schema_of
 from neatctl.testbed.scenario import model
 from neatctl.testbed.scenario.judge import Verdict, judge
 from neatctl.testbed.scenario.model import SCHEMA, Scenario
+from neatctl.testbed.scenario.plan import plan_of
 from neatctl.testbed.scenario.reading import BadScenario, read_scenario
-from neatctl.testbed.scenario.runner import Broken, run_scenario
-from neatctl.testbed.screens import note, show_table
+from neatctl.testbed.scenario.report import Reports, ScenarioReport, StepReport, junit_xml, show
+from neatctl.testbed.scenario.runner import Broken, describe, run_scenario
+from neatctl.testbed.screens import note
 from neatctl.testbed.verbs import DID_NOT_HOLD, HELD, USAGE
-
-
-class ScenarioReport(msgspec.Struct, frozen=True):
-    """One scenario's run."""
-
-    file: str
-    title: str
-    held: bool
-    seconds: float
-    verdicts: list[Verdict]
-    broken: str = ""
-    """Why it could not be run to its end, or ""."""
-
-
-class Reports(msgspec.Struct, frozen=True):
-    """What `--json` prints."""
-
-    schema: int
-    held: bool
-    scenarios: list[ScenarioReport]
 
 
 def run_files(files: Sequence[Path], as_json: bool, junit: Path | None) -> int:
@@ -46,21 +28,25 @@ def run_files(files: Sequence[Path], as_json: bool, junit: Path | None) -> int:
     except (BadScenario, OSError) as error:
         _complain(error)
         return USAGE
-    if junit is not None and not junit.parent.is_dir():
-        note(f"neatctl: {junit.parent} is no directory")
-        return USAGE
+    if junit is not None:
+        try:
+            junit.write_bytes(junit_xml([]))
+        except OSError as error:
+            _complain(error)
+            return USAGE
     reports = []
-    for file, scenario in scenarios:
-        note(f"{file}: {scenario.title}")
-        report = run_one(file, scenario)
-        reports.append(report)
-        if not as_json:
-            _show(report)
+    with ended_in_order():
+        for file, scenario in scenarios:
+            note(f"{file}: {scenario.title}")
+            report = run_one(file, scenario)
+            reports.append(report)
+            if not as_json:
+                show(report)
+            if junit is not None:
+                junit.write_bytes(junit_xml(reports))
     held = all(report.held for report in reports)
     if as_json:
         print(msgspec.json.encode(Reports(SCHEMA, held, reports)).decode())
-    if junit is not None:
-        junit.write_bytes(junit_xml(reports))
     return HELD if held else DID_NOT_HOLD
 
 
@@ -69,13 +55,28 @@ def run_one(file: Path, scenario: Scenario) -> ScenarioReport:
     begun = time.monotonic()
     broken = ""
     verdicts: list[Verdict] = []
+    steps: list[StepReport] = []
     try:
         observed = run_scenario(scenario, file.parent, lambda line: note(f"  {line}"))
-        verdicts = judge(scenario, observed)
     except Broken as error:
         broken = str(error)
-    held = not broken and all(verdict.held for verdict in verdicts)
-    return ScenarioReport(str(file), scenario.title, held, round(time.monotonic() - begun, 3), verdicts, broken)
+    else:
+        verdicts = judge(scenario, observed)
+        steps = [
+            StepReport(describe(done.step), round(done.at_s, 3), round(done.begun_s, 3), done.exit_code, done.error)
+            for done in observed.done
+        ]
+    return ScenarioReport(
+        file=str(file),
+        title=scenario.title,
+        held=not broken and all(verdict.held for verdict in verdicts),
+        seconds=round(time.monotonic() - begun, 3),
+        verdicts=verdicts,
+        broken=broken,
+        seed=scenario.seed,
+        chosen_replica=plan_of(scenario).chosen,
+        steps=steps,
+    )
 
 
 def check_files(files: Sequence[Path]) -> int:
@@ -88,54 +89,13 @@ def check_files(files: Sequence[Path]) -> int:
             _complain(error)
             code = USAGE
         else:
-            print(f"{file}: sound, {len(scenario.steps())} steps, {len(scenario.expect)} expectations")
+            print(f"{file}: sound, {len(plan_of(scenario).dues)} steps, {len(scenario.expect)} expectations")
     return code
 
 
 def schema_text() -> str:
     """The JSON Schema of a scenario."""
     return page(schema_of(Scenario, model))
-
-
-def junit_xml(reports: Sequence[ScenarioReport]) -> bytes:
-    """One test suite a scenario, one test case an expectation."""
-    suites = ET.Element("testsuites", name="neatctl scenarios")
-    for report in reports:
-        failures = sum(not verdict.held for verdict in report.verdicts)
-        cases = len(report.verdicts) + bool(report.broken)
-        suite = ET.SubElement(
-            suites,
-            "testsuite",
-            name=report.title,
-            tests=str(cases),
-            failures=str(failures),
-            errors=str(int(bool(report.broken))),
-            time=f"{report.seconds:.3f}",
-        )
-        for verdict in report.verdicts:
-            case = ET.SubElement(suite, "testcase", name=f"{verdict.what} {verdict.expected}", classname=report.file)
-            if not verdict.held:
-                ET.SubElement(case, "failure", message=verdict.reason or f"measured {_number(verdict.measured)}")
-        if report.broken:
-            case = ET.SubElement(suite, "testcase", name="runs to its end", classname=report.file)
-            ET.SubElement(case, "error", message=report.broken)
-    octets: bytes = ET.tostring(suites, encoding="utf-8", xml_declaration=True)
-    return octets
-
-
-def _show(report: ScenarioReport) -> None:
-    rows = [
-        ("PASS" if seen.held else "FAIL", seen.what, seen.expected, seen.reason or _number(seen.measured))
-        for seen in report.verdicts
-    ]
-    show_table(f"{report.file}: {report.title}", ("", "what", "expected", "measured"), rows)
-    if report.broken:
-        note(f"neatctl: {report.broken}")
-    print(f"{'PASS' if report.held else 'FAIL'}  {report.file} ({report.seconds:.1f} s)")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
 
 
 def _complain(error: Exception) -> None:
