@@ -28,12 +28,12 @@ from neatctl.core.process.run_directory import RunDirectory
 from neatctl.testbed.bench import clients, linux, results
 from neatctl.testbed.bench.against import LINUX
 from neatctl.testbed.bench.cpu import MACHINE
-from neatctl.testbed.bench.own import ended_in_order
 from neatctl.testbed.bench.results import Workload
 from neatctl.testbed.bench.runner import CannotMeasure, run_once
 from neatctl.testbed.bench.targets import Wanted, taking_turns
 from neatctl.testbed.bench.workload import BadWorkload
 from neatctl.testbed.client import NotRunning, require_running
+from neatctl.testbed.endings import ended_in_order
 
 SCHEMA = 1
 NEATCTL = str(Path(sys.executable).with_name("neatctl"))

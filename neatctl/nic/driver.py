@@ -51,6 +51,7 @@ from neatctl.nic.counters import (
     Counters,
 )
 from neatctl.nic.devices.face import REFUSED, WOULD_BLOCK, Device
+from neatctl.nic.driver_events import Events
 from neatctl.nic.impair import Impairment
 from neatctl.nic.mirror import EVERY, RECEIVED, SENT, Mirrors
 from neatctl.nic.queue_pair import QueuePair
@@ -77,29 +78,6 @@ _RECEIVED = RECEIVED
 _EVERY = EVERY
 _RX_BURST = RX_BURST
 _TX_BURST = TX_BURST
-
-
-class Events:
-    """What the process around a driver hears from it; these do nothing."""
-
-    def faulted(self, replica: int, generation: int, reason: str) -> None:
-        """A queue broke the rules, and is closed until there is one of another generation."""
-
-    def reading(self) -> None:
-        """The device is read from now on."""
-
-    def opened(self, consumer: Consumer) -> None:
-        """A channel was opened, which may have a descriptor to wait on."""
-
-    def closing(self, consumer: Consumer) -> None:
-        """The same channel will be closed."""
-
-    def mirror_ended(self, path: str, reason: str) -> None:
-        """A mirror was given up."""
-
-    def fail(self, kind: str) -> None:
-        """A fault was asked for, to happen now: raise it."""
-        raise RuntimeError(f"fault injected: {kind}")
 
 
 def _no_mirror(mirror: Mirror) -> RingProducer:

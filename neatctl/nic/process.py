@@ -26,7 +26,8 @@ from neatctl.core.process.child import Child, InjectedFault
 from neatctl.nic.counters import Counters
 from neatctl.nic.devices.face import Device
 from neatctl.nic.devices.tap import Tap
-from neatctl.nic.driver import Driver, Events
+from neatctl.nic.driver import Driver
+from neatctl.nic.driver_events import Events
 from neatctl.nic.impair import Impairment
 from neatctl.nic.rss import Rss
 from neatctl.nic.steering import Steering

@@ -13,7 +13,8 @@ from neatctl.core.control.messages import Mirror, Queue
 from neatctl.core.native import Memory
 from neatctl.nic.counters import Counters
 from neatctl.nic.devices.face import REFUSED, WOULD_BLOCK, Device
-from neatctl.nic.driver import FLOWS_WAIT_US, Driver, Events
+from neatctl.nic.driver import FLOWS_WAIT_US, Driver
+from neatctl.nic.driver_events import Events
 from neatctl.nic.impair import Impairment
 from neatctl.nic.rss import Rss
 from neatctl.nic.steering import Steering

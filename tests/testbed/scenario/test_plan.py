@@ -36,9 +36,8 @@ def test_jitter_is_the_seeds_and_within_its_bounds(seed: int) -> None:
     assert {due.step: due.at_s for due in more.dues if due.step in faults} == at
 
 
-@given(st.lists(seeds, min_size=200, max_size=200, unique=True))
-def test_every_replica_may_be_chosen(seen: list[int]) -> None:
-    assert {plan_of(scenario(seed)).chosen for seed in seen} == {1, 2, 3, 4}
+def test_every_replica_may_be_chosen() -> None:
+    assert {plan_of(scenario(seed)).chosen for seed in range(200)} == {1, 2, 3, 4}
 
 
 def test_seeds_differ_and_a_phase_has_no_jitter() -> None:
