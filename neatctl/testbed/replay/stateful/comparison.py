@@ -1,0 +1,144 @@
+"""Whether two servers said the same: what the captured one said against what the live one said.
+
+What a pattern matches is cut out of both (a Date, a session's number) and counts as the same; what the capture lacks
+is equal to anything. The first difference is given by its offset in each stream, with the octets around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from neatctl.testbed.replay.stateful.script import RESET_BY_CLIENT, Script
+from neatctl.testbed.replay.stateful.stream import Range, Stream
+
+AROUND = 16
+"""Octets shown of each side, and how many of them are before the first difference at most."""
+BEFORE = 4
+_DATE = re.compile(rb"\r\nDate: [^\r\n]*$", re.IGNORECASE)
+_PRINTABLE = range(0x20, 0x7F)
+
+
+class BadPattern(ValueError):
+    """A regular expression that is none; the message says why."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Where two streams part. A side that ends there shows nothing."""
+
+    captured_offset: int
+    live_offset: int
+    captured_hex: str
+    """From up to BEFORE octets before the difference on."""
+    live_hex: str
+    before: int
+    """How many octets of both are shown before the difference."""
+    in_date: bool
+    """It is in a Date header of HTTP, which differs by nature."""
+
+
+def patterns(expressions: Sequence[str]) -> list[re.Pattern[bytes]]:
+    """Regular expressions of octets (UTF-8). BadPattern."""
+    made = []
+    for expression in expressions:
+        try:
+            made.append(re.compile(expression.encode()))
+        except (re.error, OverflowError, RecursionError) as error:
+            raise BadPattern(f"--ignore {expression!r} is no regular expression: {error}") from None
+    return made
+
+
+def compare(script: Script, answers: Stream, ignored: Sequence[re.Pattern[bytes]]) -> Difference | None:
+    """The first difference, or None.
+
+    A capture that ends before the connection did, or whose client had enough (RST), says nothing of what would have
+    come after; and such a client need not have got what it had not acknowledged yet.
+    """
+    live = answers.octets(0, len(answers))
+    left = script.ended == RESET_BY_CLIENT
+    whole = script.fin >= 0 and not left
+    expected = script.expected
+    if left and len(live) < expected:
+        expected = max(len(live), script.acknowledged)
+    captured = script.answers.octets(0, expected)
+    return _compare(captured, live, script.answers.holes(expected), ignored, whole)
+
+
+def _compare(
+    captured: bytes, live: bytes, holes: Sequence[Range], ignored: Sequence[re.Pattern[bytes]], whole: bool
+) -> Difference | None:
+    """`whole`: the live stream must end where the captured one ends."""
+    ours, theirs = _kept(captured, ignored), _kept(live, ignored)
+    last = len(ours) - 1
+    for index, ((begin, end), (live_begin, live_end)) in enumerate(zip(ours, theirs)):
+        one, other = captured[begin:end], live[live_begin:live_end]
+        if holes:
+            other = _with_holes(other, begin, holes)
+        cut_short = index == last and not whole and len(other) >= len(one)
+        if one != other[: len(one)] or not (cut_short or len(one) == len(other)):
+            at = _first_difference(one, other)
+            return _difference(captured, live, begin + at, live_begin + at)
+    if len(theirs) < len(ours) or (whole and len(theirs) > len(ours)):
+        both = min(len(ours), len(theirs))
+        at = ours[both][0] if both < len(ours) else len(captured)
+        live_at = theirs[both][0] if both < len(theirs) else len(live)
+        return _difference(captured, live, at, live_at)
+    return None
+
+
+def _kept(octets: bytes, ignored: Sequence[re.Pattern[bytes]]) -> list[Range]:
+    """What no pattern matches: the pieces between the matches, first and last among them even if empty."""
+    spans = (match.span() for pattern in ignored for match in pattern.finditer(octets))
+    matches = sorted(span for span in spans if span[0] < span[1])
+    kept = []
+    at = 0
+    for begin, end in matches:
+        if begin >= at:
+            kept.append((at, begin))
+        at = max(at, end)
+    kept.append((at, len(octets)))
+    return kept
+
+
+def _with_holes(octets: bytes, begin: int, holes: Sequence[Range]) -> bytes:
+    """The live octets of a piece with zeros where the captured one, which begins at that offset, has a hole."""
+    made = bytearray(octets)
+    for hole_begin, hole_end in holes:
+        first, last = max(hole_begin - begin, 0), min(hole_end - begin, len(made))
+        if first < last:
+            made[first:last] = bytes(last - first)
+    return bytes(made)
+
+
+def _first_difference(one: bytes, other: bytes) -> int:
+    """By halves: comparing octets by hand would be slow."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _difference(captured: bytes, live: bytes, at: int, live_at: int) -> Difference:
+    before = min(BEFORE, at, live_at)
+    dated = all(_DATE.search(octets[max(i - 64, 0) : i]) for octets, i in ((captured, at), (live, live_at)))
+    return Difference(
+        at,
+        live_at,
+        captured[at - before : at - before + AROUND].hex(),
+        live[live_at - before : live_at - before + AROUND].hex(),
+        before,
+        dated,
+    )
+
+
+def dump(offset: int, octets: bytes, before: int) -> str:
+    """A line of octets, in hexadecimal and as text; `before` of them come before the difference."""
+    text = "".join(chr(octet) if octet in _PRINTABLE else "." for octet in octets)
+    end = "" if len(octets) > before else "  (ends here)"
+    return f"{offset:>10}  {octets.hex(' '):<{AROUND * 3 - 1}}  {text}{end}"

@@ -1,0 +1,418 @@
+"""Plays one captured client against a live server, sans-IO: the server's segments and the time in, segments out.
+
+A captured segment goes when what its sender had of the server has come from this server too, and its time is there.
+Its flags, octets, options and window are the captured ones; sequence numbers and TSval are shifted by a constant;
+acknowledgements, SACK blocks and TSecr are what this server's octets make them (receipt.py). What TCP asks of a client
+besides is done here: an ACK where no captured one comes, and retransmission (flight.py). RFC 9293, 7323, 2018.
+Times are in microseconds. Knows no addresses beyond the pseudo-header, no sockets and no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neatctl.core.wire.seq import before, unwrap
+from neatctl.core.wire.tcp_header import ACK, FIN, PSH, RST, SYN, Segment
+from neatctl.testbed.replay.stateful import options
+from neatctl.testbed.replay.stateful.flight import Flight
+from neatctl.testbed.replay.stateful.receipt import Receipt
+from neatctl.testbed.replay.stateful.script import (
+    CLOSED,
+    CUT,
+    REFUSED,
+    RESET_BY_CLIENT,
+    RESET_BY_SERVER,
+    UNANSWERED,
+    ClientSegment,
+    Script,
+)
+from neatctl.testbed.replay.stateful.segment_octets import Speaker
+
+TIMED_OUT = "timeout"
+ENDLESS = "endless"
+"""The server went on for more than TOO_MANY_OCTETS behind what was captured."""
+ACK_US = 5_000
+"""What came is acknowledged after this time when no captured ACK is about to do it."""
+SOON_US = 200_000
+"""A captured segment due before this acknowledges in time: a server's shortest RTO."""
+TOO_MANY_OCTETS = 1 << 20
+DEFAULT_MSS = 536
+IP_AND_TCP = 40
+NO_PAUSE_US = 86_400_000_000
+"""A longer pause in a capture is a clock that was set."""
+_NEVER = 1 << 62
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a connection is played."""
+
+    pseudo: bytes
+    """The addresses on the wire: source and destination, 4 octets each."""
+    ports: bytes
+    """Source and destination, 2 octets each."""
+    speed: float = 0.0
+    """Pauses are divided by it; 0: there are none."""
+    timeout_us: int = 5_000_000
+    """Without any progress for so long, a play is given up."""
+    mtu: int = 1500
+    isn_shift: int = 0
+    time_shift: int = 0
+
+
+class Player:
+    """One connection: `begin`, then `arrive` and, at each `deadline`, `expire`, until it is `over`."""
+
+    def __init__(self, script: Script, setting: Setting) -> None:
+        self.script = script
+        self.out: list[bytes] = []
+        """Segments to send, in order; whoever sends them empties it."""
+        self.over = False
+        self.ended = ""
+        """How, when it is over: as a script's `ended`, or TIMED_OUT or ENDLESS."""
+        self.played = 0
+        """Captured segments that were sent, ..."""
+        self.merged = 0
+        """... and bare ACKs that had nothing left to say: it had been acknowledged."""
+        self.own_acks = 0
+        self.unexpected = 0
+        """Segments that cannot be of this connection."""
+        self.flight = Flight()
+        self.receipt = Receipt()
+        self._setting = setting
+        self._speaker = Speaker(setting.pseudo, setting.ports, (script.isn + setting.isn_shift) & 0xFFFFFFFF)
+        self._next = 0
+        self._piece = 0
+        """Octets of the next segment that went: it may be too large for one of ours."""
+        self._waited = False
+        """The next segment waited for the server, not for its time."""
+        self._sent_us = 0
+        self._due_us = -1
+        self._progress_us = 0
+        self._ack_us = -1
+        self._needed = 0
+        self._server_scale = 0
+        self._ts_val = 0
+        self._rst_sent = False
+
+    # ---- input ----
+    def begin(self, now: int) -> None:
+        """Start: the SYN goes."""
+        self._sent_us = self._progress_us = now
+        times = options.timestamps(self.script.segments[0].options)
+        if times is not None:
+            self._ts_val = (times[0] + self._setting.time_shift) & 0xFFFFFFFF
+        self._advance(now)
+
+    def arrive(self, segment: Segment, now: int) -> None:
+        """A segment of the server."""
+        if self.over:
+            self._answer_late(segment)
+            return
+        if self.receipt.isn < 0:
+            self._open(segment, now)
+        elif segment.flags & RST:
+            if self.receipt.resets(segment):
+                self._end(RESET_BY_SERVER)
+            else:
+                self.unexpected += 1
+        elif segment.flags & SYN or not segment.flags & ACK:
+            self._acknowledge()
+        elif self._take_ack(segment, now):
+            came = self.receipt.came
+            at_once = self.receipt.take(segment)
+            if self.receipt.came > came:
+                self._progress_us = now
+                # What comes later in the same burst is acknowledged with it.
+                self._ack_us = now + ACK_US
+            if at_once:
+                self._acknowledge()
+        if not self.over:
+            self._advance(now)
+
+    def expire(self, now: int) -> None:
+        """The deadline has come."""
+        if self.over:
+            return
+        if 0 <= self._ack_us <= now:
+            self._ack_us = -1
+            if self.receipt.acked < self.receipt.came and not self._soon_acknowledged(now):
+                self._acknowledge()
+        if 0 <= self.flight.due_us <= now:
+            if self.flight.expired(now):
+                self._retransmit()
+            else:
+                self._emit(ACK, self.flight.una - 1, b"", b"")
+        self._advance(now)
+        if not self.over and self._stalls_at() <= now:
+            self._give_up()
+
+    def stop(self) -> None:
+        """End at once, and tell the server."""
+        if not self.over:
+            self._abort(CUT)
+
+    def deadline(self) -> int:
+        """When `expire` is to be called, or -1."""
+        if self.over:
+            return -1
+        return min(time for time in (self._due_us, self._ack_us, self.flight.due_us, self._stalls_at()) if time >= 0)
+
+    @property
+    def unplayed(self) -> int:
+        """Captured segments that never went."""
+        return len(self.script.segments) - self._next
+
+    # ---- what the captured client does next ----
+    def _advance(self, now: int) -> None:
+        """Play all segments that may go now."""
+        segments = self.script.segments
+        self._due_us = -1
+        while self._next < len(segments):
+            segment = segments[self._next]
+            if not self._ready(segment):
+                self._waited = True
+                break
+            due = self._due(segment)
+            if due > now:
+                self._due_us = due
+                break
+            if not self._play(segment, now):
+                self._waited = True
+                break
+            # A timer that is a little late moves nothing that follows.
+            self._sent_us = now if self._waited else due
+            self._waited = False
+            self._next += 1
+            self._piece = 0
+        self._settle()
+        if self.receipt.acked >= self.receipt.came:
+            self._ack_us = -1
+        elif self._ack_us < 0:
+            self._ack_us = now + ACK_US
+
+    def _ready(self, segment: ClientSegment) -> bool:
+        """Whether what its sender had of the server has come."""
+        receipt = self.receipt
+        if segment.needs <= 0:
+            return True
+        return receipt.isn >= 0 and (receipt.came >= self._translated(segment.needs) or receipt.all_came)
+
+    def _translated(self, needs: int) -> int:
+        """A number of the captured server as this one's: its FIN may stand elsewhere."""
+        if 0 <= self.script.fin < needs:
+            return self.receipt.fin + 1 if self.receipt.fin >= 0 else _NEVER
+        return needs
+
+    def _due(self, segment: ClientSegment) -> int:
+        if not self._setting.speed or self._next == 0:
+            return self._sent_us
+        pause = segment.time_us - self.script.segments[self._next - 1].time_us
+        return self._sent_us + (int(pause / self._setting.speed) if 0 < pause < NO_PAUSE_US else 0)
+
+    def _play(self, segment: ClientSegment, now: int) -> bool:
+        """Send it, in as many pieces as it takes; False while the rest must wait for room."""
+        ack = self._ack_of(segment)
+        if segment.is_bare_ack and self._says_nothing(segment, ack):
+            self.merged += 1
+            return True
+        self._needed = max(self._needed, segment.needs)
+        kept = self._options_of(segment)
+        most = max(min(self.flight.mss, self._setting.mtu - IP_AND_TCP) - len(kept), 1)
+        last = False
+        while not last:
+            at = segment.seq + self._piece
+            size = self._room_for(at, min(segment.octets - self._piece, most), most, now)
+            if size < 0:
+                return False
+            last = self._piece + size == segment.octets
+            self._send(segment, at, size, last, ack, kept, now)
+            self._progress_us = now
+            self._piece += size
+        self.played += 1
+        self._rst_sent = bool(segment.flags & RST)
+        return True
+
+    def _room_for(self, at: int, size: int, most: int, now: int) -> int:
+        """How many of these octets may go, or -1 for none now. What went before always may."""
+        flight = self.flight
+        new = at + size - max(flight.end, at)
+        room = flight.room()
+        if new <= max(room, 0):
+            return size
+        if room > 0 and (room >= most or flight.una == flight.end):
+            return size - new + room
+        if flight.una == flight.end:
+            flight.want_window(now)
+        return -1
+
+    def _ack_of(self, segment: ClientSegment) -> int:
+        """What it acknowledges: what the captured one did, and never less than was acknowledged before."""
+        if segment.needs <= 0:
+            return 0
+        return max(min(self._translated(segment.needs), self.receipt.came), self.receipt.acked)
+
+    def _says_nothing(self, segment: ClientSegment, ack: int) -> bool:
+        """Whether a bare ACK would be a duplicate, which tells of a loss that there was not."""
+        if segment.seq < self.flight.end or ack > self.receipt.acked:
+            return False
+        return segment.needs < self._needed or self._window_of(segment) == self.receipt.field
+
+    def _soon_acknowledged(self, now: int) -> bool:
+        """Whether a captured segment is about to acknowledge what came."""
+        if self._next == len(self.script.segments):
+            return False
+        segment = self.script.segments[self._next]
+        acknowledges = segment.needs > self.receipt.acked and self._ready(segment)
+        return acknowledges and now < self._due(segment) <= now + SOON_US
+
+    def _settle(self) -> None:
+        """Whether the play is over."""
+        script, receipt = self.script, self.receipt
+        if self._next < len(script.segments) or self.over:
+            return
+        if self._rst_sent:
+            self._end(RESET_BY_CLIENT)
+        elif receipt.isn < 0 or self.flight.una < self.flight.end:
+            return
+        elif receipt.all_came:
+            if receipt.acked < receipt.came:
+                self._acknowledge()
+            if self._fin_sent:
+                self._end(CLOSED)
+            else:
+                self._abort(CUT)
+        elif len(receipt.answers) > script.expected + TOO_MANY_OCTETS:
+            self._abort(ENDLESS)
+        elif script.fin < 0 and script.ended != RESET_BY_SERVER and len(receipt.answers) >= script.expected:
+            self._abort(CUT)
+
+    @property
+    def _fin_sent(self) -> bool:
+        return self.flight.end > len(self.script.sent) + 1
+
+    # ---- what the server says ----
+    def _open(self, segment: Segment, now: int) -> None:
+        """An answer to the SYN."""
+        acknowledged = (segment.ack - self._speaker.isn) & 0xFFFFFFFF
+        answers = segment.flags & ACK and 1 <= acknowledged <= self.flight.end
+        if answers and segment.flags & RST:
+            self._end(REFUSED)
+        elif answers and segment.flags & SYN:
+            offered = self.script.segments[0].options
+            scale = options.scale(offered)
+            if segment.scale >= 0 and scale >= 0:
+                self._server_scale = segment.scale
+            times = segment.has_timestamps and options.timestamps(offered) is not None
+            self.receipt.open(segment, scale if segment.scale >= 0 and scale >= 0 else 0, times)
+            self._speaker.server_isn = segment.seq
+            self.flight.opened(segment.mss or DEFAULT_MSS, acknowledged, segment.window, now)
+            self._progress_us = now
+        else:
+            self.unexpected += 1
+
+    def _take_ack(self, segment: Segment, now: int) -> bool:
+        """What it acknowledges; False if it cannot be of this connection."""
+        flight = self.flight
+        number = unwrap((segment.ack - self._speaker.isn) & 0xFFFFFFFF, flight.end)
+        if number > flight.end:
+            self.unexpected += 1
+            return False
+        if number > flight.una:
+            self._progress_us = now
+        if flight.acknowledge(number, segment.window << self._server_scale, not segment.length, now):
+            self._retransmit()
+        return True
+
+    def _answer_late(self, segment: Segment) -> None:
+        """A segment after the end (RFC 9293 section 3.10.7.1, and TIME-WAIT)."""
+        if segment.flags & RST:
+            return
+        if self.ended == CLOSED:
+            if segment.length:
+                self._acknowledge()
+        elif segment.flags & ACK:
+            self.out.append(self._speaker.reset(segment.ack))
+
+    # ---- output ----
+    def _send(
+        self, segment: ClientSegment, at: int, size: int, last: bool, ack: int, kept: bytes, now: int
+    ) -> None:
+        """A captured segment, or a piece of one."""
+        flags = segment.flags if last else segment.flags & ~(FIN | PSH)
+        field = self._window_of(segment)
+        if flags & ACK:
+            self.receipt.tell(ack, field)
+        data = self.script.sent.octets(at - 1, at - 1 + size) if size else b""
+        self.out.append(self._speaker.say(flags, at, ack, field, kept, data, segment.urgent))
+        octets = size + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)
+        if octets:
+            self.flight.sent(at + octets, now)
+
+    def _acknowledge(self) -> None:
+        """An ACK of our own."""
+        self.own_acks += 1
+        self._emit(ACK, self.flight.end, self.receipt.sack_blocks(), b"")
+
+    def _retransmit(self) -> None:
+        """What stands at SND.UNA, once more."""
+        script, flight = self.script, self.flight
+        flight.retransmitted += 1
+        if flight.una == 0:
+            syn = script.segments[0]
+            kept = options.rewritten(syn.options, (self._ts_val, 0), may_grow=False)
+            self.out.append(self._speaker.say(syn.flags, 0, 0, syn.window, kept, b"", 0))
+            return
+        room = min(flight.mss, self._setting.mtu - IP_AND_TCP) - (12 if self.receipt.times else 0)
+        end = min(flight.end, flight.una + max(room, 1))
+        data = script.sent.octets(flight.una - 1, min(end - 1, len(script.sent)))
+        tail = PSH if data and end == flight.end else 0
+        self._emit(ACK | tail | (FIN if self._fin_sent and end == flight.end else 0), flight.una, b"", data)
+
+    def _emit(self, flags: int, seq: int, sack: bytes, data: bytes) -> None:
+        """A segment that was not captured; it acknowledges all that came."""
+        receipt = self.receipt
+        kept = options.rewritten(b"", (self._ts_val, receipt.ts_recent) if receipt.times else None, sack)
+        field = receipt.field_of(receipt.window)
+        receipt.tell(receipt.came, field)
+        self.out.append(self._speaker.say(flags, seq, receipt.came, field, kept, data, 0))
+
+    def _window_of(self, segment: ClientSegment) -> int:
+        """The captured window as this server reads it; it is ours until the next."""
+        self.receipt.window = segment.window if segment.flags & SYN else segment.window << self.script.scale
+        return segment.window if segment.flags & SYN else self.receipt.field_of(self.receipt.window)
+
+    def _options_of(self, segment: ClientSegment) -> bytes:
+        times = options.timestamps(segment.options)
+        val = self._ts_val
+        if times is not None:
+            val = (times[0] + self._setting.time_shift) & 0xFFFFFFFF
+            if not before(val, self._ts_val):
+                self._ts_val = val
+        if segment.flags & SYN:
+            return options.rewritten(segment.options, (val, 0), may_grow=False)
+        if not self.receipt.times:
+            return options.rewritten(segment.options, None)
+        return options.rewritten(segment.options, (val, self.receipt.ts_recent), may_grow=not segment.flags & RST)
+
+    # ---- the end ----
+    def _stalls_at(self) -> int:
+        """When nothing has moved for too long; a pause of the captured client is none."""
+        return max(self._progress_us, self._due_us) + self._setting.timeout_us
+
+    def _give_up(self) -> None:
+        if self.receipt.isn < 0:
+            self._end(UNANSWERED)
+        else:
+            self._abort(TIMED_OUT)
+
+    def _abort(self, ended: str) -> None:
+        """Reset the connection, so that the server keeps nothing of it."""
+        if self.receipt.isn >= 0:
+            for seq in sorted({self.flight.una, self.flight.end}):
+                self.out.append(self._speaker.reset((self._speaker.isn + seq) & 0xFFFFFFFF))
+        self._end(ended)
+
+    def _end(self, ended: str) -> None:
+        self.over = True
+        self.ended = ended
