@@ -34,6 +34,35 @@ Name = Annotated[str, typer.Option("--name", envvar="NEATCTL_NAME", help="The te
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Component = Annotated[str, typer.Argument(help="tcp, ip, driver, syscall or web.")]
 ReplicaNumber = Annotated[int, typer.Argument(help="Which replica, for tcp and ip.", metavar="[REPLICA]")]
+Speed = Annotated[str, typer.Option(metavar="FACTOR|max", help="Live, stateful: times the recorded one.")]
+Server = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ADDRESS[:PORT]|any",
+        help="Live: who in the capture is the server [default: a guess]. Stateful: whom to play against [default: the "
+        "stack, at the captured port].",
+    ),
+]
+Stateful = Annotated[
+    bool, typer.Option("--stateful", help="The captured TCP clients against the live server; compare what it says.")
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="REGEX", help="Stateful: what it matches in what the servers say is equal. May be repeated."),
+]
+WithDates = Annotated[
+    bool, typer.Option("--with-dates", help="Stateful: compare the values of HTTP's Date headers, too.")
+]
+Timeout = Annotated[
+    float, typer.Option(metavar="SECONDS", help="Stateful: give a connection up when nothing moved for so long.")
+]
+Limit = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Stateful: of one connection in all. [default: none]")
+]
+Connections = Annotated[
+    str, typer.Option(metavar="A-B", help="Stateful: only these, by the order of their first SYNs. [default: all]")
+]
+AtOnce = Annotated[int, typer.Option(metavar="N", help="Stateful, with --speed max: connections at a time.")]
 DEFAULT_NAME = "neat"
 
 
@@ -74,9 +103,7 @@ def up(
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(
-            envvar="NEATCTL_ADDRESS", metavar="CIDR", help="Where the stack answers. [default: 10.77.0.2/24]"
-        ),
+        typer.Option(envvar="NEATCTL_ADDRESS", metavar="CIDR", help="Where the stack answers. [default: 10.77.0.2/24]"),
     ] = None,
     channel: Annotated[
         str | None,
@@ -166,9 +193,7 @@ def execute(
 def inject_fault(
     component: Component,
     replica: ReplicaNumber = 0,
-    kind: Annotated[
-        str, typer.Option(metavar="kill|segv|hang|exception|spin", help="How it fails.")
-    ] = "kill",
+    kind: Annotated[str, typer.Option(metavar="kill|segv|hang|exception|spin", help="How it fails.")] = "kill",
     name: Name = DEFAULT_NAME,
     wait: Annotated[bool, typer.Option("--wait", help="Until it serves again.")] = False,
     as_json: Json = False,
@@ -255,31 +280,47 @@ def replay(
     seed: Annotated[int | None, typer.Option(help="Of the RSS key. [default: a random one]")] = None,
     flows: Annotated[int, typer.Option(help="Room of the table of tracked flows.")] = 1 << 17,
     live: Annotated[bool, typer.Option("--live", help="Into a running testbed.")] = False,
-    speed: Annotated[str, typer.Option(metavar="FACTOR|max", help="Live: times the recorded one.")] = "1",
-    server: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDRESS|any", help="Live: who in the capture is the server. [default: a guess]"),
-    ] = None,
+    stateful: Stateful = False,
+    speed: Speed = "1",
+    server: Server = None,
     write: Annotated[
         str, typer.Option("--write", "-w", metavar="OUT.pcapng", help="Live: what the stack sent; - for stdout.")
     ] = "",
+    ignore: Ignore = None,
+    with_dates: WithDates = False,
+    timeout: Timeout = 5.0,
+    limit: Limit = None,
+    connections: Connections = "",
+    at_once: AtOnce = 32,
     name: Name = DEFAULT_NAME,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Of a scenario: JUnit XML, for CI.")] = None,
     as_json: Json = False,
 ) -> None:
     """Play a capture through the smart NIC alone: frames of each queue, flows, drops by reason, how even it spread; or
-    into a running testbed (--live); or run a scenario."""
+    into a running testbed (--live); or its TCP clients against a live server (--stateful); or run a scenario."""
     if file.suffix == ".toml":
         from neatctl.testbed.scenario.verb import run_files
 
         _do(lambda: run_files([file], as_json, junit))
+    if stateful:
+        if live or write:
+            raise _usage(
+                ValueError("--stateful goes without --live and --write; `neatctl capture` records its packets")
+            )
+        from neatctl.testbed.replay.stateful.verb import Options as StatefulOptions
+        from neatctl.testbed.replay.stateful.verb import run_stateful
+
+        chosen = StatefulOptions(
+            server or [], speed, timeout, limit, connections, at_once, ignore or [], with_dates, bpf
+        )
+        _do(lambda: run_stateful(_run(name), file, chosen, as_json))
     if live:
         from neatctl.testbed.replay.live import Options as LiveOptions
         from neatctl.testbed.replay.live_verb import run_live
 
         _do(lambda: run_live(_run(name), file, LiveOptions(speed, server or [], bpf, write), as_json))
-    if server or write or speed != "1":
-        raise _usage(ValueError("--server, --speed and --write are for --live; without it nothing is sent"))
+    if server or write or speed != "1" or ignore or with_dates or limit or connections:
+        raise _usage(ValueError("an option of --live or --stateful (see --help); without them nothing is sent"))
     from neatctl.testbed.replay.offline import Options
     from neatctl.testbed.replay.verb import run_offline
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from neatctl.testbed.bench import results
 from neatctl.testbed.json_schema import described, page, schema_of
+from neatctl.testbed.replay.stateful import report
 from neatctl.testbed.scenario import model
 
 
@@ -18,6 +19,7 @@ def pages() -> dict[str, str]:
     """Every file by its name."""
     return {
         "bench-schema.json": page(described(results.json_schema(), results)),
+        "replay-stateful-schema.json": page(schema_of(report.StatefulReport, report)),
         "scenario-schema.json": page(schema_of(model.Scenario, model)),
     }
 

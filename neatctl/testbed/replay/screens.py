@@ -38,18 +38,20 @@ def link_name(link: int) -> str:
 
 
 @contextmanager
-def progress_of(label: str, total_octets: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing elsewhere: to be called with how many octets of the file were played."""
+def progress_of(label: str, total: int, of_octets: bool = True) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere: to be called with how many octets of the file were played, or how many of
+    what else is counted."""
     if not sys.stderr.isatty():
-        yield lambda _octets: None
+        yield lambda _done: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    counted = DownloadColumn() if of_octets else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), counted, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total_octets)
-        yield lambda octets: bar.update(task, completed=octets)
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def show_offline(report: OfflineReport) -> None:

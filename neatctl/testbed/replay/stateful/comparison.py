@@ -1,13 +1,14 @@
 """Whether two servers said the same: what the captured one said against what the live one said.
 
-What a pattern matches is cut out of both (a Date, a session's number) and counts as the same; what the capture lacks
-is equal to anything. The first difference is given by its offset in each stream, with the octets around it.
+What a pattern matches is masked in both (a Date, a session's number) and counts as the same, but is counted; what the
+capture lacks is equal to anything. The first difference is given by its offset in each stream, with the octets around.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -17,7 +18,8 @@ from neatctl.testbed.replay.stateful.stream import Range, Stream
 AROUND = 16
 """Octets shown of each side, and how many of them are before the first difference at most."""
 BEFORE = 4
-_DATE = re.compile(rb"\r\nDate: [^\r\n]*$", re.IGNORECASE)
+DATES = r"\n[Dd]ate: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT(?=\r\n)"
+"""The Date header of HTTP (RFC 9110 section 5.6.7): when an answer was made."""
 _PRINTABLE = range(0x20, 0x7F)
 
 
@@ -35,8 +37,16 @@ class Difference(msgspec.Struct, frozen=True):
     live_hex: str
     before: int
     """How many octets of both are shown before the difference."""
-    in_date: bool
-    """It is in a Date header of HTTP, which differs by nature."""
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """What came of two streams."""
+
+    difference: Difference | None
+    masked_places: int
+    """Of the captured octets: how many matches of a pattern were not compared, ..."""
+    masked_different: int
+    """... and at how many of them the live octets were others."""
 
 
 def patterns(expressions: Sequence[str]) -> list[re.Pattern[bytes]]:
@@ -50,8 +60,8 @@ def patterns(expressions: Sequence[str]) -> list[re.Pattern[bytes]]:
     return made
 
 
-def compare(script: Script, answers: Stream, ignored: Sequence[re.Pattern[bytes]]) -> Difference | None:
-    """The first difference, or None.
+def compare(script: Script, answers: Stream, ignored: Sequence[re.Pattern[bytes]]) -> Comparison:
+    """The first difference, if any, and what was masked.
 
     A capture that ends before the connection did, or whose client had enough (RST), says nothing of what would have
     come after; and such a client need not have got what it had not acknowledged yet.
@@ -63,14 +73,17 @@ def compare(script: Script, answers: Stream, ignored: Sequence[re.Pattern[bytes]
     if left and len(live) < expected:
         expected = max(len(live), script.acknowledged)
     captured = script.answers.octets(0, expected)
-    return _compare(captured, live, script.answers.holes(expected), ignored, whole)
-
-
-def _compare(
-    captured: bytes, live: bytes, holes: Sequence[Range], ignored: Sequence[re.Pattern[bytes]], whole: bool
-) -> Difference | None:
-    """`whole`: the live stream must end where the captured one ends."""
     ours, theirs = _kept(captured, ignored), _kept(live, ignored)
+    difference = _first(captured, live, script.answers.holes(expected), whole, ours, theirs)
+    gaps = zip(pairwise(ours), pairwise(theirs))
+    changed = sum(captured[a[1] : b[0]] != live[c[1] : d[0]] for (a, b), (c, d) in gaps)
+    return Comparison(difference, len(ours) - 1, changed)
+
+
+def _first(
+    captured: bytes, live: bytes, holes: Sequence[Range], whole: bool, ours: Sequence[Range], theirs: Sequence[Range]
+) -> Difference | None:
+    """The first difference of what is kept of both. `whole`: the live stream must end where the captured one ends."""
     last = len(ours) - 1
     for index, ((begin, end), (live_begin, live_end)) in enumerate(zip(ours, theirs)):
         one, other = captured[begin:end], live[live_begin:live_end]
@@ -126,14 +139,12 @@ def _first_difference(one: bytes, other: bytes) -> int:
 
 def _difference(captured: bytes, live: bytes, at: int, live_at: int) -> Difference:
     before = min(BEFORE, at, live_at)
-    dated = all(_DATE.search(octets[max(i - 64, 0) : i]) for octets, i in ((captured, at), (live, live_at)))
     return Difference(
         at,
         live_at,
         captured[at - before : at - before + AROUND].hex(),
         live[live_at - before : live_at - before + AROUND].hex(),
         before,
-        dated,
     )
 
 

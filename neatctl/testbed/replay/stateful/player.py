@@ -31,6 +31,9 @@ from neatctl.testbed.replay.stateful.segment_octets import Speaker
 TIMED_OUT = "timeout"
 ENDLESS = "endless"
 """The server went on for more than TOO_MANY_OCTETS behind what was captured."""
+OVER_LIMIT = "limit"
+"""It took longer than it may in all."""
+UNFINISHED_ENDS = frozenset({TIMED_OUT, ENDLESS, OVER_LIMIT})
 ACK_US = 5_000
 """What came is acknowledged after this time when no captured ACK is about to do it."""
 SOON_US = 200_000
@@ -55,6 +58,8 @@ class Setting:
     """Pauses are divided by it; 0: there are none."""
     timeout_us: int = 5_000_000
     """Without any progress for so long, a play is given up."""
+    limit_us: int = 86_400_000_000
+    """Of the play in all."""
     mtu: int = 1500
     isn_shift: int = 0
     time_shift: int = 0
@@ -86,6 +91,7 @@ class Player:
         """Octets of the next segment that went: it may be too large for one of ours."""
         self._waited = False
         """The next segment waited for the server, not for its time."""
+        self._begun_us = 0
         self._sent_us = 0
         self._due_us = -1
         self._progress_us = 0
@@ -98,7 +104,7 @@ class Player:
     # ---- input ----
     def begin(self, now: int) -> None:
         """Start: the SYN goes."""
-        self._sent_us = self._progress_us = now
+        self._begun_us = self._sent_us = self._progress_us = now
         times = options.timestamps(self.script.segments[0].options)
         if times is not None:
             self._ts_val = (times[0] + self._setting.time_shift) & 0xFFFFFFFF
@@ -145,7 +151,7 @@ class Player:
                 self._emit(ACK, self.flight.una - 1, b"", b"")
         self._advance(now)
         if not self.over and self._stalls_at() <= now:
-            self._give_up()
+            self._give_up(now)
 
     def stop(self) -> None:
         """End at once, and tell the server."""
@@ -335,9 +341,7 @@ class Player:
             self.out.append(self._speaker.reset(segment.ack))
 
     # ---- output ----
-    def _send(
-        self, segment: ClientSegment, at: int, size: int, last: bool, ack: int, kept: bytes, now: int
-    ) -> None:
+    def _send(self, segment: ClientSegment, at: int, size: int, last: bool, ack: int, kept: bytes, now: int) -> None:
         """A captured segment, or a piece of one."""
         flags = segment.flags if last else segment.flags & ~(FIN | PSH)
         field = self._window_of(segment)
@@ -397,14 +401,15 @@ class Player:
 
     # ---- the end ----
     def _stalls_at(self) -> int:
-        """When nothing has moved for too long; a pause of the captured client is none."""
-        return max(self._progress_us, self._due_us) + self._setting.timeout_us
+        """When nothing has moved for too long (a pause of the captured client is none), or it took too long in all."""
+        stalls = max(self._progress_us, self._due_us) + self._setting.timeout_us
+        return min(stalls, self._begun_us + self._setting.limit_us)
 
-    def _give_up(self) -> None:
+    def _give_up(self, now: int) -> None:
         if self.receipt.isn < 0:
             self._end(UNANSWERED)
         else:
-            self._abort(TIMED_OUT)
+            self._abort(OVER_LIMIT if now >= self._begun_us + self._setting.limit_us else TIMED_OUT)
 
     def _abort(self, ended: str) -> None:
         """Reset the connection, so that the server keeps nothing of it."""

@@ -6,15 +6,15 @@ import socket
 
 import msgspec
 
-from neatctl.testbed.replay.stateful.comparison import Difference, dump
-from neatctl.testbed.replay.stateful.player import Player
+from neatctl.testbed.replay.stateful.comparison import DATES, Comparison, Difference, dump
+from neatctl.testbed.replay.stateful.player import UNFINISHED_ENDS, Player
 from neatctl.testbed.replay.stateful.script import CLOSED, REFUSED, UNANSWERED, Endpoint
 from neatctl.testbed.screens import note, show_table
 
 SCHEMA = 1
 SHOWN = 20
 """Connections that people see."""
-EQUAL, DIFFERENT = "equal", "different"
+EQUAL, DIFFERENT, UNFINISHED = "equal", "different", "unfinished"
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -28,12 +28,13 @@ class Connection(msgspec.Struct, frozen=True):
     played_as: str
     """The client's address and port on the testbed's link."""
     verdict: str
-    """EQUAL or DIFFERENT: the server's octets, and that it answered at all if the captured one did."""
+    """equal or different: the server's octets, and that it answered at all if the captured one did; unfinished: equal
+    as far as it went, but it was given up."""
     captured_ended: str
     """closed (FIN both ways), reset by client, reset by server, refused (RST to the SYN), unanswered, cut (the capture
     ends before the connection)."""
     ended: str
-    """As captured_ended; also timeout, and endless: it went on and on. For `cut` the player reset the connection."""
+    """As captured_ended; also timeout, limit (of time), endless: it went on and on. For `cut` the player reset it."""
     captured_octets: int
     """The server's, those that the capture lacks among them."""
     live_octets: int
@@ -43,6 +44,10 @@ class Connection(msgspec.Struct, frozen=True):
     """The first octet of the client that the capture lacks; nothing from there on was played."""
     client_octets: int
     difference: Difference | None
+    masked_places: int
+    """What of the captured octets `ignored` matched: that was not compared, ..."""
+    masked_different: int
+    """... and at how many of these places the live octets were others."""
     segments: int
     """Of the captured client."""
     played: int
@@ -75,6 +80,8 @@ class StatefulReport(msgspec.Struct):
     speed: float
     """0 for as fast as the server lets it."""
     ignored: list[str]
+    """Regular expressions; what they match was not compared. The Date header of HTTP is the first unless --with-dates
+    was given."""
     frames: int
     bad: str
     """Where the file stopped making sense, or ""."""
@@ -83,6 +90,9 @@ class StatefulReport(msgspec.Struct):
     connections: list[Connection]
     equal: int = 0
     different: int = 0
+    unfinished: int = 0
+    masked_places: int = 0
+    masked_different: int = 0
     ended: dict[str, int] = {}
     """Connections by how they ended."""
     end_differs: int = 0
@@ -90,17 +100,23 @@ class StatefulReport(msgspec.Struct):
     frames_without_room: int = 0
     """Frames that the link had no room for; they were sent again."""
     interrupted: bool = False
+    unplayed: int = 0
+    """Connections that were not begun when it was interrupted."""
     seconds: float = 0.0
 
     @property
     def held(self) -> bool:
-        return self.different == 0 and not self.bad and not self.interrupted
+        """Whether there were connections, and all of them equal."""
+        return 0 < self.equal == len(self.connections) and not self.bad and not self.interrupted
 
     def add(self, connection: Connection) -> None:
         """One more."""
         self.connections.append(connection)
-        self.equal += connection.held
-        self.different += not connection.held
+        self.equal += connection.verdict == EQUAL
+        self.different += connection.verdict == DIFFERENT
+        self.unfinished += connection.verdict == UNFINISHED
+        self.masked_places += connection.masked_places
+        self.masked_different += connection.masked_different
         self.ended[connection.ended] = self.ended.get(connection.ended, 0) + 1
         self.end_differs += connection.ended != connection.captured_ended
 
@@ -110,16 +126,17 @@ def name_of(endpoint: Endpoint) -> str:
     return f"{socket.inet_ntoa(endpoint[0])}:{endpoint[1]}"
 
 
-def connection_of(player: Player, source: Endpoint, difference: Difference | None, seconds: float) -> Connection:
+def connection_of(player: Player, source: Endpoint, compared: Comparison, seconds: float) -> Connection:
     """The record of a play that is over."""
     script = player.script
     silent = player.ended in {REFUSED, UNANSWERED} and script.ended not in {REFUSED, UNANSWERED}
+    verdict = UNFINISHED if player.ended in UNFINISHED_ENDS else EQUAL
     return Connection(
         script.number,
         name_of(script.client),
         name_of(script.server),
         name_of(source),
-        DIFFERENT if difference is not None or silent else EQUAL,
+        DIFFERENT if compared.difference is not None or silent else verdict,
         script.ended,
         player.ended,
         script.expected,
@@ -127,7 +144,9 @@ def connection_of(player: Player, source: Endpoint, difference: Difference | Non
         sum(end - begin for begin, end in script.holes),
         script.cut_at if script.cut_at >= 0 else None,
         len(script.sent),
-        difference,
+        compared.difference,
+        compared.masked_places,
+        compared.masked_different,
         len(script.segments),
         player.played,
         player.merged,
@@ -182,21 +201,26 @@ def _show_connection(each: Connection) -> None:
 
 
 def _show_counts(report: StatefulReport, shown: int) -> None:
-    if len(report.connections) > SHOWN and report.different > shown:
-        note(f"{report.different - shown:,} more differ; --json has them all")
+    unequal = report.different + report.unfinished
+    if len(report.connections) > SHOWN and unequal > shown:
+        note(f"{unequal - shown:,} more are not equal; --json has them all")
     ways = ", ".join(f"{count:,} {way}" for way, count in sorted(report.ended.items()))
     note(f"{len(report.connections):,} connections in {report.seconds:.2f} s: {report.equal:,} equal, "
-         f"{report.different:,} different; live ends: {ways or 'none'}")  # fmt: skip
+         f"{report.different:,} different, {report.unfinished:,} unfinished; live ends: {ways or 'none'}")  # fmt: skip
     for reason, count in sorted(report.skipped.items()):
         note(f"not played: {count:,} {reason}")
-    if any(each.difference is not None and each.difference.in_date for each in report.connections):
-        note(r"a Date header differs by nature: --ignore 'Date: [^\r]*' makes all of them equal")
+    if report.masked_places:
+        names = ("Date headers (--with-dates compares them)" if each == DATES else each for each in report.ignored)
+        note(f"not compared: {report.masked_places:,} places, {report.masked_different:,} of which differ: "
+             f"{', '.join(names)}")  # fmt: skip
     refused = report.ended.get(REFUSED, 0)
     if refused and refused == len(report.connections) and any(e.captured_ended == CLOSED for e in report.connections):
         note("the live server refused every connection; --server ADDRESS:PORT names another port than the captured one")
     if report.frames_without_room:
         note(f"the link had no room for {report.frames_without_room:,} frames; they were sent again")
+    if not report.connections and not report.interrupted:
+        note("the capture has no TCP connection that could be played")
     if report.bad:
         note(f"{report.file}: {report.bad}; everything before was played")
     if report.interrupted:
-        note("interrupted; what was being played was reset")
+        note(f"interrupted: what was being played was reset, {report.unplayed:,} connections were not begun")

@@ -50,6 +50,7 @@ class Runner:
         speed: float,
         at_once: int,
         timeout_us: int,
+        limit_us: int,
         finished: Callable[[Play, float], None],
     ) -> None:
         self._station = station
@@ -58,6 +59,7 @@ class Runner:
         self._speed = speed
         self._at_once = at_once
         self._timeout_us = timeout_us
+        self._limit_us = limit_us
         self._finished = finished
         self._plays: dict[bytes, Play] = {}
         self._ended: dict[bytes, tuple[int, Play]] = {}
@@ -67,8 +69,8 @@ class Runner:
         self._address_of: dict[bytes, int] = {}
         self._lossy = False
 
-    def run(self, scripts: Sequence[Script]) -> None:
-        """Play them all. NoPlace, OSError (the link went away)."""
+    def run(self, scripts: Sequence[Script], look: Callable[[], object]) -> None:
+        """Play them all; `look` is called each 100 ms or more often. NoPlace, OSError (the link went away)."""
         waiting = deque(sorted(scripts, key=lambda script: script.begin_ns) if self._speed else scripts)
         begun = now_us()
         first_ns = waiting[0].begin_ns if waiting else 0
@@ -85,6 +87,7 @@ class Runner:
                     break
                 self._begin(waiting.popleft(), now)
             self._turn(next_us)
+            look()
         end = now_us() + LINGER_US
         while self._lossy and self._ended and now_us() < end:
             self._turn(end)
@@ -123,6 +126,7 @@ class Runner:
             ports=source[1].to_bytes(2, "big") + port,
             speed=self._speed,
             timeout_us=self._timeout_us,
+            limit_us=self._limit_us,
             mtu=self._station.mtu,
             # As a clock: what the server remembers of an earlier play is always older (RFC 6528, RFC 6191).
             isn_shift=now >> 2 & _MASK,

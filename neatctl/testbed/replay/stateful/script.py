@@ -136,6 +136,9 @@ class Writer:
         """The script, when no more segments come."""
         script = self.script
         script.expected = max(self._answers_end, self._acked_by_client() - 1, script.fin - 1)
+        if script.fin < 0 and self._answers_end < script.expected:
+            # The last number that the client acknowledged may have been a FIN that the capture lacks.
+            script.expected -= 1
         self._cut_at_hole()
         script.acknowledged = min(max(self._acked_by_client() - 1, 0), script.expected)
         script.ended = self._end()

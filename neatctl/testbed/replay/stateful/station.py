@@ -88,9 +88,7 @@ class Station:
         """A TCP segment from one of our addresses to the server."""
         self._ident = (self._ident + 1) & 0xFFFF
         total = 20 + len(segment)
-        header = Memory(
-            bytearray(_IP.pack(0x45, 0, total, self._ident, _DONT_FRAGMENT, 64, 6, 0, source, self.server))
-        )
+        header = Memory(bytearray(_IP.pack(0x45, 0, total, self._ident, _DONT_FRAGMENT, 64, 6, 0, source, self.server)))
         header.put16(10, ~header.sum(0, 20, 0))
         self._out.put(0, self._server_mac + self._mac + IPV4.to_bytes(2, "big"))
         self._out.copy(ETHERNET, header, 0, 20)
@@ -132,9 +130,7 @@ class Station:
         while (octets := self._arp.receive(memory, 0, _FRAME)) >= 0:
             if octets < ETHERNET + _ARP.size:
                 continue
-            hardware, protocol, _, _, operation, mac, source, _, target = _ARP.unpack(
-                memory.bytes(ETHERNET, _ARP.size)
-            )
+            hardware, protocol, _, _, operation, mac, source, _, target = _ARP.unpack(memory.bytes(ETHERNET, _ARP.size))
             if (hardware, protocol) != (1, IPV4) or mac == self._mac:
                 continue
             if source == self.server:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from neatctl.testbed import client, network
 from neatctl.testbed.make_network import DEVICE
 from neatctl.testbed.replay.capture_file import BadFilter
 from neatctl.testbed.replay.screens import progress_of
-from neatctl.testbed.replay.stateful.comparison import BadPattern, compare, patterns
+from neatctl.testbed.replay.stateful.comparison import DATES, BadPattern, Comparison, compare, patterns
 from neatctl.testbed.replay.stateful.conversations import Conversations, TooMuch, read
 from neatctl.testbed.replay.stateful.report import SCHEMA, StatefulReport, connection_of, show
 from neatctl.testbed.replay.stateful.runner import NoPlace, Play, Runner
@@ -30,21 +31,39 @@ MOST_ADDRESSES = 64
 """Of the clients together."""
 LONG_PLAY_S = 30
 LAST = 1 << 62
+DAY_S = 86_400
 
 
 class Options(msgspec.Struct, frozen=True):
     """What a user may set for a stateful replay."""
 
-    server: str = ""
-    """ADDRESS[:PORT] of the live server; "" for the stack's address. Without a port: the captured one."""
-    speed: str = "1.0"
+    server: Sequence[str] = ()
+    """ADDRESS[:PORT] of the live server, one; none for the stack's address. Without a port: the captured one."""
+    speed: str = "1"
     timeout_s: float = 5.0
+    """Without progress."""
+    limit_s: float | None = None
+    """Of one connection in all."""
     connections: str = ""
     """A-B, A- or A: numbers by the order of the first SYNs."""
     at_once: int = 32
     """With speed max."""
-    ignore: tuple[str, ...] = ()
+    ignore: Sequence[str] = ()
+    with_dates: bool = False
     expression: str = ""
+
+
+def argv(testbed: str, path: Path, options: Options) -> list[str]:
+    """The command that plays a capture against a testbed and prints a StatefulReport as JSON: in a process of its own,
+    since it moves to the clients' side. Exit codes as of `run_stateful`."""
+    made = [sys.executable, "-m", "neatctl", "replay", str(path), "--stateful", "--json", "--name", testbed]
+    made += ["--speed", options.speed, "--timeout", str(options.timeout_s), "--at-once", str(options.at_once)]
+    made += [] if options.limit_s is None else ["--limit", str(options.limit_s)]
+    made += [part for expression in options.ignore for part in ("--ignore", expression)]
+    made += [part for server in options.server for part in ("--server", server)]
+    made += ["--with-dates"] if options.with_dates else []
+    made += ["--connections", options.connections] if options.connections else []
+    return made + (["--bpf", options.expression] if options.expression else [])
 
 
 class BadOption(ValueError):
@@ -57,9 +76,11 @@ def run_stateful(run: RunDirectory, path: Path, options: Options, as_json: bool)
         speed = parse_speed(options.speed)
         first, last = parse_connections(options.connections)
         server, port = parse_server(options.server)
-        ignored = patterns(options.ignore)
-        if not 0 < options.timeout_s <= 86_400 or options.at_once < 1:
-            raise BadOption("--timeout is more than 0 s and at most a day, --at-once at least 1")
+        expressions = [*([] if options.with_dates else [DATES]), *options.ignore]
+        ignored = patterns(expressions)
+        limit_s = DAY_S if options.limit_s is None else options.limit_s
+        if not (0 < options.timeout_s <= DAY_S and 0 < limit_s <= DAY_S) or options.at_once < 1:
+            raise BadOption("--timeout and --limit are more than 0 s and at most a day, --at-once at least 1")
         status = msgspec.json.decode(client.ask(run, "status").body, type=Status)
         conversations = Conversations(first, last)
         with progress_of(f"reading {path.name}", path.stat().st_size) as progress:
@@ -77,11 +98,11 @@ def run_stateful(run: RunDirectory, path: Path, options: Options, as_json: bool)
     scripts = conversations.scripts()
     name = socket.inet_ntoa(server) + (f":{port}" if port else "")
     report = StatefulReport(
-        SCHEMA, str(path), name, speed, list(options.ignore), conversations.frames, bad, conversations.skipped, []
+        SCHEMA, str(path), name, speed, expressions, conversations.frames, bad, conversations.skipped, []
     )
-    compared = _comparing(report, lambda play: compare(play.player.script, play.player.receipt.answers, ignored))
+    finished = _comparing(report, lambda play: compare(play.player.script, play.player.receipt.answers, ignored))
     code = _play(run, status, server, scripts, report, lambda station: Runner(
-        station, port, speed, options.at_once, int(options.timeout_s * 1e6), compared
+        station, port, speed, options.at_once, int(options.timeout_s * 1e6), int(limit_s * 1e6), finished
     ))  # fmt: skip
     if code != HELD:
         return code
@@ -93,11 +114,11 @@ def run_stateful(run: RunDirectory, path: Path, options: Options, as_json: bool)
     return HELD if report.held else DID_NOT_HOLD
 
 
-def _comparing(report: StatefulReport, difference_of: Callable[[Play], object]) -> Callable[[Play, float], None]:
+def _comparing(report: StatefulReport, compared: Callable[[Play], Comparison]) -> Callable[[Play, float], None]:
     """Takes what is over into the report."""
 
     def finished(play: Play, seconds: float) -> None:
-        report.add(connection_of(play.player, play.source, difference_of(play), seconds))  # type: ignore[arg-type]
+        report.add(connection_of(play.player, play.source, compared(play), seconds))
 
     return finished
 
@@ -133,10 +154,12 @@ def _play(
     runner = runner_on(station)
     try:
         station.resolve()
-        runner.run(scripts)
+        with progress_of("playing", len(scripts), of_octets=False) as progress:
+            runner.run(scripts, lambda: progress(len(report.connections)))
     except KeyboardInterrupt:
         runner.stop()
         report.interrupted = True
+        report.unplayed = len(scripts) - len(report.connections)
     except (NoAnswer, NoPlace) as error:
         runner.stop()
         note(f"neatctl: {error}")
@@ -185,8 +208,11 @@ def parse_connections(text: str) -> tuple[int, int]:
     return found
 
 
-def parse_server(text: str) -> tuple[bytes, int]:
+def parse_server(given: Sequence[str]) -> tuple[bytes, int]:
     """Address and port of ADDRESS[:PORT]; b"" and 0 for what is not said. BadOption."""
+    if len(given) > 1:
+        raise BadOption("one --server is played against")
+    text = given[0] if given else ""
     address, colon, port = text.partition(":")
     try:
         packed = ipaddress.IPv4Address(address).packed if address else b""
