@@ -34,6 +34,16 @@ Name = Annotated[str, typer.Option("--name", envvar="NEATCTL_NAME", help="The te
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Component = Annotated[str, typer.Argument(help="tcp, ip, driver, syscall or web.")]
 ReplicaNumber = Annotated[int, typer.Argument(help="Which replica, for tcp and ip.", metavar="[REPLICA]")]
+Filters = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Exact filters, one a line: [tcp|udp,]source,port,destination,port,replica."),
+]
+Appliance = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS", help="Frames from it leave the NIC, those to others are dropped. [default: all arrive]"
+    ),
+]
 Speed = Annotated[str, typer.Option(metavar="FACTOR|max", help="Live, stateful: times the recorded one.")]
 Server = Annotated[
     list[str] | None,
@@ -265,17 +275,9 @@ def logs(
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A pcap or pcapng file, or a scenario (.toml).")],
     replicas: Annotated[int, typer.Option(help="Queues of the NIC.")] = 4,
-    filters: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Exact filters, one a line: [tcp|udp,]source,port,destination,port,replica."),
-    ] = None,
+    filters: Filters = None,
     no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Steer by filters and RSS alone.")] = False,
-    appliance: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS", help="Frames from it leave the NIC, those to others are dropped. [default: all arrive]"
-        ),
-    ] = "",
+    appliance: Appliance = "",
     bpf: Annotated[str, typer.Option(metavar="EXPRESSION", help="Only frames that this filter of libpcap takes.")] = "",
     seed: Annotated[int | None, typer.Option(help="Of the RSS key. [default: a random one]")] = None,
     flows: Annotated[int, typer.Option(help="Room of the table of tracked flows.")] = 1 << 17,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import select
 import socket
@@ -25,6 +26,8 @@ BURST = 256
 """Frames that are read before anything else is done."""
 RESOLVE_TRIES = 5
 RESOLVE_S = 0.4
+ANNOUNCED_S = 0.05
+"""Until who heard an announcement has asked, and was answered."""
 _FRAME = 1 << 17
 _RECEIVE_OCTETS = 16 << 20
 _SO_ATTACH_FILTER = 26
@@ -35,12 +38,16 @@ _DONT_FRAGMENT = 0x4000
 _BROADCAST = b"\xff" * 6
 
 
+class Busy(Exception):
+    """Another station is on this link; the message says so."""
+
+
 class NoAnswer(Exception):
     """Nobody on the link has the server's address; the message says so."""
 
 
 class Station:
-    """Speaks to one server. OSError as the kernel says (EPERM without rights, ENODEV)."""
+    """Speaks to one server. OSError as the kernel says (EPERM without rights, ENODEV); Busy: there is one already."""
 
     def __init__(self, interface: str, addresses: Sequence[bytes], server: bytes) -> None:
         self.addresses = list(addresses)
@@ -48,8 +55,18 @@ class Station:
         self.server = server
         self.lost = 0
         """Frames that the link had no room for."""
-        self._mac = b"\x02" + os.urandom(5)
+        # A name of the clients' namespace alone, which goes with its owner (unix(7), abstract sockets).
+        self._alone = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            self._alone.bind(f"\0neatctl-station-{interface}")
+        except OSError as error:
+            self._alone.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise Busy("another stateful replay plays on this testbed; two would have the same addresses") from None
         self._ip = PacketSocket(interface, IPV4)
+        # The same in every replay, as the stack remembers who has these addresses; not the kernel's.
+        self._mac = b"\x02" + bytes(octet ^ 0x5A for octet in self._ip.mac[1:])
         self._arp = PacketSocket(interface, ARP)
         self.mtu: int = self._ip.mtu
         self._server_mac = b""
@@ -66,6 +83,7 @@ class Station:
     def close(self) -> None:
         self._ip.close()
         self._arp.close()
+        self._alone.close()
 
     def resolve(self) -> None:
         """Ask for the server's Ethernet address. NoAnswer."""
@@ -79,6 +97,15 @@ class Station:
                     return
         name = socket.inet_ntoa(self.server)
         raise NoAnswer(f"nobody on the testbed's link answers to {name}; `neatctl status` shows the stack's address")
+
+    def announce(self, count: int) -> None:
+        """Tell who has the first of our addresses: somebody else may have had them. RFC 5227 section 2.3."""
+        for address in self.addresses[:count]:
+            self._send_arp(1, _BROADCAST, bytes(6), address, address)
+        end = time.monotonic() + ANNOUNCED_S
+        while (left := end - time.monotonic()) > 0:
+            self._waiting.poll(left * 1000)
+            self._read_arp()
 
     def wait(self, timeout_us: int) -> None:
         """Until something came in or the time is over."""

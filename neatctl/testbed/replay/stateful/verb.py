@@ -23,7 +23,7 @@ from neatctl.testbed.replay.stateful.conversations import Conversations, TooMuch
 from neatctl.testbed.replay.stateful.report import SCHEMA, StatefulReport, connection_of, show
 from neatctl.testbed.replay.stateful.runner import NoPlace, Play, Runner
 from neatctl.testbed.replay.stateful.script import Script
-from neatctl.testbed.replay.stateful.station import NoAnswer, Station
+from neatctl.testbed.replay.stateful.station import Busy, NoAnswer, Station
 from neatctl.testbed.screens import note
 from neatctl.testbed.verbs import DID_NOT_HOLD, HELD, NOT_RUNNING, USAGE
 
@@ -148,12 +148,16 @@ def _play(
     try:
         network.enter_client_side(record.client_netns, record.supervisor.pid)
         station = Station(DEVICE, addresses, server)
+    except Busy as error:
+        note(f"neatctl: {error}")
+        return DID_NOT_HOLD
     except OSError as error:
         note(f"neatctl: the clients' side cannot be entered: {error}")
         return DID_NOT_HOLD
     runner = runner_on(station)
     try:
         station.resolve()
+        station.announce(len({script.client[0] for script in scripts}))
         with progress_of("playing", len(scripts), of_octets=False) as progress:
             runner.run(scripts, lambda: progress(len(report.connections)))
     except KeyboardInterrupt:
