@@ -6,7 +6,9 @@ them, checksums not filled in. A line on stdout says when it has begun.
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -16,6 +18,8 @@ from neatctl.nic.devices.packet_socket import ALL_PROTOCOLS, PacketSocket
 from tests.testbed.replay.captures import Record, pcap
 
 OCTETS = 1 << 17
+BUFFER_OCTETS = 64 << 20
+SO_RCVBUFFORCE = 33
 
 
 def main(interface: str, path: Path) -> None:
@@ -26,14 +30,16 @@ def main(interface: str, path: Path) -> None:
         going = False
 
     signal.signal(signal.SIGTERM, stop)
-    socket = PacketSocket(interface, ALL_PROTOCOLS)
+    packets = PacketSocket(interface, ALL_PROTOCOLS)
+    with socket.socket(fileno=os.dup(packets.fileno())) as same:
+        same.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_OCTETS)
     memory = Memory(bytearray(OCTETS))
     records: list[Record] = []
     print("begun", flush=True)
-    while going or socket.wait(10_000_000):
+    while going or packets.wait(10_000_000):
         if going:
-            socket.wait(100_000_000)
-        while (octets := socket.receive(memory, 0, OCTETS)) >= 0:
+            packets.wait(100_000_000)
+        while (octets := packets.receive(memory, 0, OCTETS)) >= 0:
             records.append((time.time_ns(), memory.bytes(0, octets), octets))
     path.write_bytes(pcap(records, nano=True))
 

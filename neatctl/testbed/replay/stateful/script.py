@@ -253,6 +253,8 @@ class Writer:
         end = max(self._sent_end - 1, self._acked - 1)
         if self._fin_sent >= 0:
             end = min(end, self._fin_sent - 1)
+        elif end == script.sent.end + 1:
+            end -= 1  # that number is a FIN which the capture lacks
         if len(script.sent) >= end:
             return
         script.cut_at = len(script.sent)

@@ -41,9 +41,12 @@ class Stream:
         if at < 0:
             octets, at = octets[-at:], 0
         if at <= len(self.head):
-            self.head += octets[len(self.head) - at :]
+            new = octets[len(self.head) - at :]
             if self._islands:
+                self._add_island(len(self.head), new)
                 self._join()
+            else:
+                self.head += new
             return True
         if at > self.end and (at - self.end > FARTHEST_OCTETS or self._missing() + at - self.end > HOLES_OCTETS):
             return False

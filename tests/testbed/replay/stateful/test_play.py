@@ -160,7 +160,7 @@ def test_one_direction_alone() -> None:
     assert played.player.ended == CLOSED
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 1 << 32),
     requests=st.lists(st.tuples(st.integers(1, 5000), st.integers(0, 20_000)), min_size=1, max_size=4),
@@ -198,7 +198,7 @@ def test_loss_order_and_segments_of_the_link_change_nothing(
         assert played.player.flight.retransmitted == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1 << 32), lost=st.floats(0, 0.4))
 def test_a_capture_out_of_order_with_repeats_is_the_same_conversation(seed: int, lost: float) -> None:
     """What a lossy way did to a capture is not played again as an error: the octets are the same."""
