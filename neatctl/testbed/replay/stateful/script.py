@@ -160,7 +160,11 @@ class Writer:
         seq = unwrap((segment.seq - script.isn) & 0xFFFFFFFF, self._sent_end)
         begin = seq + 1 if segment.flags & SYN else seq
         # The octet before the first is a keep-alive's.
-        if begin < 0 or not script.sent.add(begin - 1, segment.data):
+        if (
+            begin < 0
+            or self._is_behind_fin(begin + segment.octets, segment)
+            or not script.sent.add(begin - 1, segment.data)
+        ):
             script.stray += 1
             return
         needs = self._needs(segment)
@@ -173,6 +177,8 @@ class Writer:
                 return
             # Octets on a SYN (RFC 7413) go when the server has answered.
             seq, flags, needs = begin, flags & ~SYN | ACK, 1
+        if octets and not seq:
+            seq, octets = 1, octets - 1
         self._append(time_us, seq, octets, flags, needs, segment)
         if flags & FIN:
             self._fin_sent = seq + octets
@@ -180,6 +186,12 @@ class Writer:
         if flags & RST:
             self._over = True
             script.ended = RESET_BY_CLIENT
+
+    def _is_behind_fin(self, end: int, segment: CapturedSegment) -> bool:
+        """Octets behind the client's FIN, or a FIN before octets: nobody's."""
+        if segment.flags & FIN and end <= self.script.sent.end:
+            return True
+        return segment.octets > 0 and 0 <= self._fin_sent < end
 
     def _append(self, time_us: int, seq: int, octets: int, flags: int, needs: int, segment: CapturedSegment) -> None:
         kept = segment.options if flags & SYN or not segment.flags & SYN else b""
