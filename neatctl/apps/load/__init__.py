@@ -14,7 +14,8 @@ answer's. It asks in one of two ways:
 
 A connection stays open until the server closes it, or for `--requests-per-connection` requests. The last of these
 says `Connection: close`: the server closes first and TIME-WAIT is the server's, so the client's ports do not run
-out. In the open loop such a connection is opened when its first request is due, so `latency` has its opening.
+out. Requests that are open at the end are waited for until their time-out, and are errors (`timeout`) then.
+In the open loop such a connection is opened when its first request is due, so `latency` has its opening.
 A connection that failed is opened anew 20 ms later.
 
 One JSON object on standard output, whatever happened (after SIGINT and SIGTERM too):
@@ -36,7 +37,7 @@ One JSON object on standard output, whatever happened (after SIGINT and SIGTERM 
      "error_reasons": {"status 503": 3},  the same errors, by what exactly was seen
      "warm_up": {"seconds": 1.0, "requests": 110000, "errors": {..}},
      "closed_by_server": 2,               in order, between requests or after an answer that said so: no error
-     "unanswered": 128,                   sent, and open when the time was over: neither right nor wrong
+     "unanswered": 128,                   sent, and answered only after the end: neither right nor wrong
      "unsent": 0,                         due by the rate, and not sent when the time was over
      "latency": {"unit": "us", "count": 600000, "min": 95, "mean": 260.1, "p50": 251, "p90": 301, "p99": 420,
                  "p99_9": 900, "p99_99": 1501, "max": 2107, "hdr": "HISTFAAAA.."},

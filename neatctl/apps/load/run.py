@@ -114,12 +114,26 @@ class Session:
                 self._measure()
         self._until(self._measured_us + int(options.seconds * 1_000_000), measured=True)
         report = self._report()
-        self.engine.leave()
-        until_us = now_us() + LEAVING_US
-        while self.engine.busy() and now_us() < until_us:
-            self.engine.run(until_us)
+        self._leave(report)
         self.engine.close()
         return report
+
+    def _leave(self, report: Report) -> None:
+        """Let the connections end. A request of the measured period is waited for until its time-out, an error then."""
+        engine, options = self.engine, self._options
+        engine.leave()
+        before = engine.outcome.errors["timeout"]
+        until_us = now_us() + LEAVING_US
+        if report.unanswered and self._stopped_by is None:
+            until_us = max(until_us, now_us() + int(options.timeout_s * 1_000_000) + LEAVING_US)
+        while engine.busy() and now_us() < until_us:
+            engine.run(until_us)
+        timed_out = min(engine.outcome.errors["timeout"] - before, report.unanswered)
+        if timed_out:
+            report.errors["timeout"] += timed_out
+            report.errors_total += timed_out
+            report.unanswered -= timed_out
+            report.error_reasons["timeout: answer, after the end"] = timed_out
 
     def _until(self, until_us: int, measured: bool) -> None:
         """Load until then, slot by slot."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import msgspec
+from msgspec.structs import asdict
 
 from neatctl.testbed.bench.outcome import Outcome, merged_errors
 from neatctl.testbed.bench.results import Errors, Latency, Workload
@@ -75,6 +76,11 @@ def last_words(out: str, err: str) -> str:
     return lines[-1].strip() if lines else "it said nothing"
 
 
+def _reasons_of(warm_up: Errors) -> dict[str, int]:
+    """The errors of the warm-up, of which the client says the classes alone."""
+    return {f"{kind} in the warm-up": count for kind, count in asdict(warm_up).items() if count}
+
+
 def outcome(out: str, err: str, code: int, _workload: Workload) -> Outcome:
     """Its report."""
     try:
@@ -94,7 +100,7 @@ def outcome(out: str, err: str, code: int, _workload: Workload) -> Outcome:
         connections_achieved=said.connections_achieved,
         connections_opened=said.connections_opened,
         errors=merged_errors([said.errors, warm_up.errors]),
-        error_reasons=said.error_reasons,
+        error_reasons={**said.error_reasons, **_reasons_of(warm_up.errors)},
         unanswered=said.unanswered,
         unsent=said.unsent,
         latency=said.latency,

@@ -154,7 +154,7 @@ class Run(msgspec.Struct, frozen=True):
     errors_total: int
     error_reasons: dict[str, int]
     unanswered: int | None
-    """Sent, and open when the time was over: neither right nor wrong."""
+    """Sent, and answered only after the end: neither right nor wrong."""
     unsent: int | None
     """Due by the rate, and not sent when the time was over."""
     latency: Latency

@@ -149,7 +149,8 @@ def _found_one(target: Target, workload: Workload, given_path: bool) -> Workload
     for path, (status, _, length) in zip(paths, said):
         if status == "0":
             raise CannotMeasure(f"{target.facts.url}{path} does not answer: {length}")
-        if status == "200" and int(length) in {workload.octets, -1} | ({int(length)} if given_path else set()):
+        any_length = given_path and workload.octets is None
+        if status == "200" and (any_length or int(length) in {workload.octets, -1}):
             octets = int(length) if int(length) >= 0 and workload.octets is None else workload.octets
             return replace(workload, path=path, octets=octets)
     status, _, length = said[0]

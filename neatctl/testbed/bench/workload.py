@@ -135,4 +135,4 @@ def workloads(asked: Asked) -> list[Workload]:
 
 def _between(option: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise BadWorkload(f"{option}: {value:g} is not between {low:g} and {high:g}")
+        raise BadWorkload(f"{option}: {value:.15g} is not between {low:.15g} and {high:.15g}")

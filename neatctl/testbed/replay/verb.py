@@ -19,7 +19,7 @@ MAX_FLOWS = 1 << 24
 
 
 def run_offline(path: Path, options: offline.Options, as_json: bool) -> int:
-    """Play a capture through the NIC alone; 0, 1 if the file stopped making sense, 2 if it cannot be played at all."""
+    """Play a capture through the NIC alone; 0, 1 if the file stopped making sense, 2 if nothing of it can be played."""
     if not 1 <= options.flows <= MAX_FLOWS:
         note(f"neatctl: --flows is 1 to {MAX_FLOWS:,}, not {options.flows}")
         return USAGE
@@ -37,6 +37,9 @@ def run_offline(path: Path, options: offline.Options, as_json: bool) -> int:
         return USAGE
     except OSError as error:
         note(f"neatctl: {error.filename or path}: {error.strerror}")
+        return USAGE
+    if report.bad and not report.frames + report.passed_over:
+        note(f"neatctl: {path}: {report.bad}")
         return USAGE
     left_out = sum(report.other_links.values())
     if left_out and left_out == report.frames:

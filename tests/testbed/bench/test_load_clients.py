@@ -149,6 +149,7 @@ def test_our_own_client_is_read_by_its_schema() -> None:
     seen = own_client.outcome(json.dumps(said), "", 1, EIGHT)
     assert (seen.requests, seen.connections_achieved, seen.begun_us) == (2, 7, 1_500_000)
     assert seen.errors == Errors(reset=3, timeout=1), "errors of the warm-up are not hidden"
+    assert seen.error_reasons == {"reset": 3, "timeout in the warm-up": 1}
     with pytest.raises(BadOutput, match="schema 3"):
         own_client.outcome(json.dumps(said | {"schema": 3}), "", 0, EIGHT)
     with pytest.raises(BadOutput, match="exited with 2: no such option"):

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
+from neatctl.testbed.bench.outcome import Outcome
 from neatctl.testbed.bench.results import Run, TargetFacts, Workload
-from neatctl.testbed.bench.runner import CannotMeasure, Target, measure, run_once
+from neatctl.testbed.bench.runner import CannotMeasure, Target, _notes, measure, run_once
 
 pytestmark = pytest.mark.system
 SHORT = Workload(path="/20b", connections=2, seconds=0.3, warm_up_s=0.1, timeout_s=1.0)
@@ -75,6 +77,7 @@ def test_a_rate_that_is_not_reached_is_said(url: str) -> None:
     run = run_once(target(url), Workload(path="/20b", connections=1, seconds=0.3, warm_up_s=0.0, rate=1_000_000.0))
     assert run.unsent
     assert run.notes == [f"the rate was not reached: {run.unsent} requests were due and not sent"]
+    assert _notes(Outcome(seconds=3.0, requests=14_998, unsent=2), replace(SHORT, rate=5000.0)) == [], "at the end"
     assert run.service_time is not None
     assert run.latency.p99 is not None
     assert run.service_time.p99 is not None

@@ -254,6 +254,9 @@ def test_what_cannot_be_played_is_said_in_one_line(tmp_path: Path) -> None:
     assert (code, report) == (2, None)
     assert said.count("\n") == 1
     assert "gunzip" in said
+    code, report, said = run(write(tmp_path, pcap([]) + bytes(8) + b"\xff" * 8))
+    assert (code, report) == (2, None), "nothing of it could be played"
+    assert "claims to hold" in said
     assert run(tmp_path)[0] == run(tmp_path / "none")[0] == 2
     assert run(write(tmp_path, pcap(TRAFFIC)), "--appliance", "nobody")[0] == 2
     assert run(write(tmp_path, pcap(TRAFFIC)), "--replicas", "0")[0] == 2
