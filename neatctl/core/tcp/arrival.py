@@ -63,8 +63,10 @@ def segment_arrives(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> Non
     ):
         if segment.data_octets:
             _take_text(tables, tcb, segment, now)
-        if segment.flags & _FIN and tcb.peer_fin < 0 and tcb.state >= _ESTABLISHED:
-            tcb.peer_fin = segment.seq + segment.data_octets
+        if segment.flags & _FIN and tcb.state >= _ESTABLISHED:
+            tcb.ack_now = True
+            if tcb.peer_fin < 0:
+                tcb.peer_fin = segment.seq + segment.data_octets
         if tcb.peer_fin == tcb.rcv_nxt:
             _take_fin(tables, tcb, now)
     if tcb.state == _CLOSED or tcb.state == _TIME_WAIT:
@@ -79,8 +81,8 @@ def _check_timestamp(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bo
     """PAWS (RFC 7323 section 5.3, R1 to R3); a segment without the option on a connection with it is taken as it is."""
     if not tcb.ts_ok or not segment.has_timestamps:
         return True
-    if before(segment.ts_val, tcb.ts_recent):
-        if not segment.flags & _RST and now - tcb.ts_recent_us < _PAWS_IDLE_US:
+    if before(segment.ts_val, tcb.ts_recent) and now - tcb.ts_recent_us < _PAWS_IDLE_US:
+        if not segment.flags & _RST:
             tables.counters.drop_paws += 1
             _challenge(tables, tcb, segment.data_octets > 0, now)
             return False

@@ -8,7 +8,7 @@ from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
 
 cdef long long _ABORT, _CLOSE, _CONSUMED, _OPTION, _SEND, _SHUT, _TAKEN, _THEN_CLOSE, _THEN_SHUT, _NODELAY
-cdef long long _MAX_SEND, _HEADER, _CLOSE_CALLED, _ORPHAN_FIN_WAIT_US
+cdef long long _MAX_SEND, _LARGEST_FIELD, _HEADER, _CLOSE_CALLED, _ORPHAN_FIN_WAIT_US
 cdef long long _FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT
 
 @cython.locals(head=cython.longlong, kind=cython.longlong, flags=cython.longlong, id=cython.longlong, value=cython.longlong, tcb=Tcb)

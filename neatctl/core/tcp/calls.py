@@ -33,6 +33,8 @@ from neatctl.core.tcp.tcb import Tcb
 _ABORT, _CLOSE, _CONSUMED, _OPTION, _SEND, _SHUT, _TAKEN = ABORT, CLOSE, CONSUMED, OPTION, SEND, SHUT, TAKEN
 _THEN_CLOSE, _THEN_SHUT, _NODELAY = THEN_CLOSE, THEN_SHUT, NODELAY
 _MAX_SEND = MAX_SEND
+_LARGEST_FIELD = 0xFFFF
+"""Of a window that is not scaled."""
 _HEADER = SOCKET_HEADER
 _CLOSE_CALLED = CLOSE_CALLED
 _FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT = FIN_WAIT_2, SYN_RECEIVED, SYN_SENT
@@ -122,7 +124,7 @@ def _consumed(tables: Tables, tcb: Tcb, octets: int) -> None:
         raise PeerFault("record", f"CONSUMED {octets} of {tcb.unread}")
     tcb.unread -= octets
     if 2 * (tcb.rcv_adv - tcb.rcv_nxt) <= tables.receive_octets:
-        gain = window_edge(tables, tcb) - tcb.rcv_adv
+        gain = min(window_edge(tables, tcb), tcb.rcv_nxt + (_LARGEST_FIELD << tcb.rcv_scale)) - tcb.rcv_adv
         if gain >= min(tables.receive_octets >> 1, 2 * tcb.mss):
             tcb.ack_now = True
             tables.touch(tcb)
