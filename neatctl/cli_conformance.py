@@ -40,3 +40,14 @@ def serve(
 
     options = f"address={address},gateway={gateway},mtu={mtu},link={link}"
     raise typer.Exit(serve_clients(socket, options, as_json))
+
+
+@app.command("matrix")
+def matrix(
+    write: Annotated[bool, typer.Option("--write", help="Write docs/conformance.md.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """RFC 9293 requirement by requirement: where the stack stands, and the tests that show it. Needs a source tree."""
+    from neatctl.testbed.conformance.ledger import matrix as make_matrix
+
+    raise typer.Exit(make_matrix(as_json, write))

@@ -157,14 +157,15 @@ class Runner:
             self.queue.extend(self.machine.advance(until))
         if self.queue:
             raise Differs("the machine sent what no line expects, before this one")
-        self.at = until
+        self.at = max(until, self.machine.now())
 
     def _expect(self, line: Line, connection: Connection, shape: Shape) -> None:
         soonest = latest = self.at
         if line.after_us is not None:
             within = line.within_us
             if within is None:
-                within = max(int(line.after_us * self.machine.tolerance), 9_000) + self.machine.immediately_us
+                within = max(int(line.after_us * self.machine.tolerance), 9_000)
+            within += self.machine.immediately_us
             soonest = self.at + max(line.after_us - within, 0)
             latest = self.at + line.after_us + within
         elif line.by_us is not None:

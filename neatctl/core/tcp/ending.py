@@ -37,11 +37,12 @@ def finish(tables: Tables, tcb: Tcb) -> None:
 
 
 def wait(tables: Tables, tcb: Tcb, now: int) -> None:
-    """TIME-WAIT begins: a small object takes the connection's place and acknowledges the peer's FIN."""
+    """TIME-WAIT begins: a small object takes the connection's place and acknowledges the peer's FIN, if that is owed."""
     tables.counters.closed += 1
     tables.leave(tcb)
     rest = tables.waits.add(tcb, now)
-    reply(tables, rest.path, rest.key, rest.snd_nxt, rest.rcv_nxt, _ACK, rest.window, rest.ts_recent, now)
+    if tcb.ack_now:
+        reply(tables, rest.path, rest.key, rest.snd_nxt, rest.rcv_nxt, _ACK, rest.window, rest.ts_recent, now)
 
 
 def fail(tables: Tables, tcb: Tcb, error: int) -> None:

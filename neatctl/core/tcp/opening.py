@@ -7,7 +7,7 @@ that the peer tries again. Octets in a SYN are not taken; the peer sends them ag
 
 from __future__ import annotations
 
-from errno import ECONNREFUSED
+from errno import EADDRNOTAVAIL, ECONNREFUSED
 
 from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.ending import fail
@@ -60,7 +60,12 @@ def arrive_closed(tables: Tables, segment: Segment, key: bytes, floor: int, now:
 
 
 def open_actively(tables: Tables, app: Application, key: bytes, now: int) -> Tcb:
-    """OPEN call, active (section 3.10.1): SYN goes with the next transmit. `key` is as the peer's segments have it."""
+    """OPEN call, active (section 3.10.1): SYN goes with the next transmit. `key` is as the peer's segments have it.
+
+    OSError if its addresses cannot be a connection's (MUST-46).
+    """
+    if not _may_connect(key):
+        raise OSError(EADDRNOTAVAIL, "no connection can have these addresses")
     tcb = Tcb(key, tables.output.path(key[4:8], key[0:4], now), app, tables.pool)
     _choose_iss(tables, tcb, _NO_FLOOR, now)
     tcb.mss = min(_DEFAULT_MSS, tables.mss)

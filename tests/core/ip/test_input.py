@@ -134,7 +134,7 @@ def test_segment_to_a_closed_port_is_reset() -> None:
     assert int.from_bytes(frame[42:46], "big") == 10
 
 
-def test_syn_with_ip_options_reaches_tcp() -> None:
+def test_must_50_syn_with_ip_options_reaches_tcp() -> None:
     (frame,) = Replica().hear(ethernet(ipv4(tcp(0x02), TCP, options=b"\x01" * 4)))
     assert frame[34:38] == (80).to_bytes(2, "big") + (40000).to_bytes(2, "big")
 
@@ -191,6 +191,37 @@ def test_icmp_error_about_nothing_of_ours_changes_nothing() -> None:
     quoted = ipv4(bytes(8), TCP, source=LOCAL, destination=PEER)
     assert replica.hear(ethernet(ipv4(icmp(3, 3, bytes(4) + quoted), ICMP))) == []
     assert replica.counted()["ip_errors_in"] == 1
+
+
+def established(replica: Replica) -> bytes:
+    """The segment of ours that an ICMP error may quote: SYN-ACK of a handshake."""
+    application = Queue()
+    replica.stack.tcp.attach(1, application.producer)
+    replica.stack.tcp.listen(1, 1, "", 80, 8)
+    (frame,) = replica.hear(ethernet(ipv4(tcp(0x02), TCP)))
+    return frame[14:]
+
+
+def test_must_55_source_quench_changes_nothing() -> None:
+    _check_nothing_ends(4, 0)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_must_56_time_exceeded_ends_no_connection(code: int) -> None:
+    _check_nothing_ends(11, code)
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_must_56_parameter_problem_ends_no_connection(code: int) -> None:
+    _check_nothing_ends(12, code)
+
+
+def _check_nothing_ends(kind: int, code: int) -> None:
+    replica = Replica()
+    quoted = established(replica)
+    assert replica.stack.tcp.connections == 1
+    assert replica.hear(ethernet(ipv4(icmp(kind, code, bytes(4) + quoted[:28]), ICMP))) == []
+    assert replica.stack.tcp.connections == 1
 
 
 @pytest.mark.parametrize("octets", [0, 4, 12, 27])
