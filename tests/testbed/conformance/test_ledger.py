@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from neatctl.testbed.conformance.ledger import PAGE, make_ledger, matrix, page, carriers
+from neatctl.testbed.conformance.ledger import PAGE, carriers, make_ledger, matrix, page
 from neatctl.testbed.conformance.requirements import DEVIATES, IMPLEMENTED, NOT_APPLICABLE, REQUIREMENTS
 
 SEVERAL = {"MUST-15": 2, "MUST-20": 2, "MUST-46": 2, "MUST-56": 3, "MUST-57": 2, "SHLD-5": 2}
