@@ -37,7 +37,7 @@ def finish(tables: Tables, tcb: Tcb) -> None:
 
 
 def wait(tables: Tables, tcb: Tcb, now: int) -> None:
-    """TIME-WAIT begins: a small object takes the connection's place, and acknowledges the peer's FIN if that is owed."""
+    """TIME-WAIT begins: a small object takes the connection's place; it acknowledges the peer's FIN if that is owed."""
     tables.counters.closed += 1
     tables.leave(tcb)
     rest = tables.waits.add(tcb, now)
