@@ -212,6 +212,11 @@ def _replay_spread_p(expectation: Expect, observed: Observed) -> float:
     return float(spread["p_value"])
 
 
+def _frames_answered(expectation: Expect, observed: Observed) -> float:
+    answers = _result(expectation.of, observed, "answers")
+    return float(sum(kind["frames"] for kind in answers if kind["direction"] == "sent"))
+
+
 # ---- of the testbed ----
 def _wanted(expectation: Expect, index: int, chosen: int) -> bool:
     """Whether an expectation speaks of this replica."""
@@ -338,6 +343,8 @@ _MEASURES: dict[str, Callable[[Expect, Observed], float]] = {
     "exit_code": _exit_code,
     "frames_dropped": _number("dropped"),
     "flows": _flows,
+    "frames_sent": _number("sent"),
+    "frames_answered": _frames_answered,
     "replay_spread_p": _replay_spread_p,
     "connections_lost": _connections_lost,
     "recovery_ms": _recovery_ms,

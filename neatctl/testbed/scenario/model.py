@@ -120,12 +120,20 @@ class SynBurst(Action, frozen=True, kw_only=True):
 
 
 class Replay(Action, frozen=True, kw_only=True):
-    """A capture through the smart NIC alone (`neatctl replay`)."""
+    """A capture through the smart NIC alone, or into the running testbed (`neatctl replay`, `--live`)."""
 
     file: str
     """Beside the scenario."""
+    live: bool = False
     replicas: int = 4
+    """Of the smart NIC, when not live."""
     appliance: str = ""
+    """The address in the capture that is the NIC's, when not live."""
+    speed: str = "1"
+    """Live: a factor, or `max`."""
+    server: str = ""
+    """Live: the address in the capture that becomes the appliance's; "": a guess."""
+    timeout_s: float = 30.0
 
 
 class Expect(Table, frozen=True, kw_only=True):
@@ -220,6 +228,8 @@ MEASURES: dict[str, Measure] = {
     "exit_code": Measure("What a command exited with.", (Command,)),
     "frames_dropped": Measure("Frames of a replayed capture that the NIC dropped.", (Replay,)),
     "flows": Measure("Flows of a replayed capture.", (Replay,)),
+    "frames_sent": Measure("Frames of a capture that a live replay sent.", (Replay,)),
+    "frames_answered": Measure("Frames that the stack sent during a live replay, to whomever.", (Replay,)),
     "replay_spread_p": Measure("The p value of a chi-square test of the flows over the queues.", (Replay,)),
     "connections_lost": Measure("Connections that died with replicas.", takes=_REPLICAS),
     "recovery_ms": Measure("The longest time from a failure to serving.", needs=("component",), takes=_REPLICAS),

@@ -45,7 +45,6 @@ from neatctl.testbed.settings import Settings
 
 _GRACE_S = 10.0
 """What a process may take beyond its own limit."""
-_REPLAY_S = 30.0
 _MOST_OUTPUT_OCTETS = 1 << 24
 _NEATCTL = (sys.executable, "-m", "neatctl")
 
@@ -189,9 +188,14 @@ class _Run:
         elif isinstance(step, Command):
             self._exec(done, step.timeout_s, [word.replace("{address}", self._address) for word in step.argv])
         elif isinstance(step, Replay):
-            words = ["replay", self._directory / step.file, "--replicas", step.replicas, "--seed", self._scenario.seed]
-            words += ["--appliance", step.appliance] if step.appliance else []
-            self._start(done, _REPLAY_S, [*_NEATCTL, *map(str, words), "--json"])
+            words = ["replay", self._directory / step.file]
+            if step.live:
+                words += ["--live", "--name", self._settings.name, "--speed", step.speed]
+                words += ["--server", step.server] if step.server else []
+            else:
+                words += ["--replicas", step.replicas, "--seed", self._scenario.seed]
+                words += ["--appliance", step.appliance] if step.appliance else []
+            self._start(done, step.timeout_s, [*_NEATCTL, *map(str, words), "--json"])
         else:
             answer = self._ask(step)
             if answer is not None and answer.code:

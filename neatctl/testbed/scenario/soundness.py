@@ -24,6 +24,7 @@ from neatctl.core.tcp.counters import SENTENCES as TCP
 from neatctl.nic.counters import DECLARED as NIC
 from neatctl.nic.counters import PER_REPLICA
 from neatctl.testbed.replay.capture_file import open_capture
+from neatctl.testbed.replay.live import CannotReplay, speed_of
 from neatctl.testbed.scenario.model import (
     MEASURES,
     STEPS,
@@ -136,7 +137,7 @@ def _check_times(scenario: Scenario, step: Step, place: _Place) -> None:
         place.require(step.seconds >= least, "seconds", f"{least:g} or more, not {step.seconds:g}")
         end = step.at + step.seconds
         place.require(end <= limit_s, "seconds", f"it would end at {end:g} s, after {limit_s:g} s (limit_s)")
-    if isinstance(step, Fetch | Command):
+    if isinstance(step, Fetch | Command | Replay):
         place.between(step.timeout_s, 0.01, LONGEST_S, "timeout_s", " s")
 
 
@@ -203,11 +204,19 @@ def _check_component(name: str, place: _Place) -> str:
 
 def _check_replay(step: Replay, place: _Place, directory: Path) -> None:
     place.between(step.replicas, 1, MAX_REPLICAS, "replicas")
-    if step.appliance:
+    try:
+        speed_of(step.speed)
+    except CannotReplay as error:
+        place.require(False, "speed", str(error))
+    for key, for_live in (("replicas", False), ("appliance", False), ("speed", True), ("server", True)):
+        given = getattr(step, key) != getattr(Replay(file=""), key)
+        why = "it is for a live replay" if for_live else "it is for a replay that is not live"
+        place.require(not given or step.live == for_live, key, why)
+    for key, text in (("appliance", step.appliance), ("server", step.server)):
         try:
-            ipaddress.IPv4Address(step.appliance)
+            ipaddress.IPv4Address(text or "0.0.0.0")
         except ValueError:
-            place.require(False, "appliance", f"{step.appliance!r} is no IPv4 address")
+            place.require(False, key, f"{text!r} is no IPv4 address")
     file = directory / step.file
     place.require("\0" not in step.file and (file.is_file() or not file.exists()), "file", "is no file")
     try:
