@@ -15,12 +15,17 @@ from neatctl.core.control.children import SPECIFICATIONS, component_of
 from neatctl.core.control.events import Event
 from neatctl.core.control.status import Row, Status
 from neatctl.testbed.replay.spread import spread_of
-from neatctl.testbed.scenario.model import Command, Expect, Fetch, Load, Phase, Scenario, Step
+from neatctl.testbed.scenario.model import Command, Expect, Fetch, Load, Phase, Replay, Scenario, Step
 from neatctl.testbed.scenario.observed import Done, Observed
 
 SLOT_US = 100_000
 """Of the load client's curve of requests."""
-_JUDGED_BY: dict[type[Step], str] = {Load: "requests_failed", Fetch: "fetches_equal", Command: "exit_code"}
+_JUDGED_BY: dict[type[Step], str] = {
+    Load: "requests_failed",
+    Fetch: "fetches_equal",
+    Command: "exit_code",
+    Replay: "exit_code",
+}
 """The measure that says whether a step went well; without an expectation of it, it must have."""
 
 

@@ -120,19 +120,19 @@ class SynBurst(Action, frozen=True, kw_only=True):
 
 
 class Replay(Action, frozen=True, kw_only=True):
-    """A capture through the smart NIC alone, or into the running testbed (`neatctl replay`, `--live`)."""
+    """A capture through the smart NIC alone, or into the running testbed (`neatctl replay`, `--live`, `--stateful`)."""
 
     file: str
     """Beside the scenario."""
-    live: bool = False
+    mode: Literal["offline", "live", "stateful"] = "offline"
     replicas: int = 4
-    """Of the smart NIC, when not live."""
+    """Offline: of the smart NIC."""
     appliance: str = ""
-    """The address in the capture that is the NIC's, when not live."""
+    """Offline: the address in the capture that is the NIC's."""
     speed: str = "1"
-    """Live: a factor, or `max`."""
+    """Otherwise: a factor, or `max`."""
     server: str = ""
-    """Live: the address in the capture that becomes the appliance's; "": a guess."""
+    """Otherwise: the address in the capture that becomes the appliance's; "": a guess."""
     timeout_s: float = 30.0
 
 
@@ -225,7 +225,9 @@ MEASURES: dict[str, Measure] = {
     ),
     "p99_us": Measure("Microseconds within which 99 % of a load's answers came.", (Load,)),
     "fetches_equal": Measure("The share of downloads that were equal to the file, 0 to 1.", (Fetch,)),
-    "exit_code": Measure("What a command exited with.", (Command,)),
+    "exit_code": Measure(
+        "What a command or a replay exited with; a stateful one with 0 if all octets were equal.", (Command, Replay)
+    ),
     "frames_dropped": Measure("Frames of a replayed capture that the NIC dropped.", (Replay,)),
     "flows": Measure("Flows of a replayed capture.", (Replay,)),
     "frames_sent": Measure("Frames of a capture that a live replay sent.", (Replay,)),

@@ -189,8 +189,8 @@ class _Run:
             self._exec(done, step.timeout_s, [word.replace("{address}", self._address) for word in step.argv])
         elif isinstance(step, Replay):
             words = ["replay", self._directory / step.file]
-            if step.live:
-                words += ["--live", "--name", self._settings.name, "--speed", step.speed]
+            if step.mode != "offline":
+                words += [f"--{step.mode}", "--name", self._settings.name, "--speed", step.speed]
                 words += ["--server", step.server] if step.server else []
             else:
                 words += ["--replicas", step.replicas, "--seed", self._scenario.seed]

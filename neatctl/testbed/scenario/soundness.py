@@ -208,10 +208,11 @@ def _check_replay(step: Replay, place: _Place, directory: Path) -> None:
         speed_of(step.speed)
     except CannotReplay as error:
         place.require(False, "speed", str(error))
-    for key, for_live in (("replicas", False), ("appliance", False), ("speed", True), ("server", True)):
+    sends = step.mode != "offline"
+    for key, for_sending in (("replicas", False), ("appliance", False), ("speed", True), ("server", True)):
         given = getattr(step, key) != getattr(Replay(file=""), key)
-        why = "it is for a live replay" if for_live else "it is for a replay that is not live"
-        place.require(not given or step.live == for_live, key, why)
+        why = "it is for mode live or stateful" if for_sending else "it is for mode offline"
+        place.require(not given or sends == for_sending, key, why)
     for key, text in (("appliance", step.appliance), ("server", step.server)):
         try:
             ipaddress.IPv4Address(text or "0.0.0.0")
