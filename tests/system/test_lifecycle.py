@@ -113,9 +113,12 @@ def test_a_fault_without_a_target_exits_with_2_and_changes_nothing(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_foreground_ends_in_order_and_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     testbed = Testbed(f"test-{os.getpid()}-fg{number}")
-    with open(tmp_path / "out", "w") as out, subprocess.Popen(
-        [*NEATCTL, "up", "--name", testbed.name, "--replicas", "1"], stdout=out, stderr=out, start_new_session=True
-    ) as up:
+    with (
+        open(tmp_path / "out", "w") as out,
+        subprocess.Popen(
+            [*NEATCTL, "up", "--name", testbed.name, "--replicas", "1"], stdout=out, stderr=out, start_new_session=True
+        ) as up,
+    ):
         try:
             wait_for(lambda: "neatctl exec" in (tmp_path / "out").read_text(), 30)
             pids = [row["pid"] for row in testbed.status()["processes"]]

@@ -84,9 +84,7 @@ class Testbed:
     def client_netns(self) -> str:
         return str(self.status()["client_netns"])
 
-    def client(
-        self, *argv: str, timeout_s: float = 60, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
+    def client(self, *argv: str, timeout_s: float = 60, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the clients' network namespace."""
         return run([*NEATCTL, "exec", "--name", self.name, "--", *argv], timeout_s, check)
 

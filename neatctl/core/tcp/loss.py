@@ -251,6 +251,8 @@ def _on_timeout(tables: Tables, tcb: Tcb, now: int) -> None:
     tcb.tail_owed = False
     first = tcb.backoff == 0
     tcb.backoff = min(tcb.backoff + 1, _MAX_BACKOFF)
+    if not first:
+        tables.output.doubt(tcb.path, now)
     if tcb.state <= _SYN_RECEIVED:
         tcb.syn_owed = True
     elif tcb.persist or tcb.snd_wnd == 0:

@@ -19,7 +19,7 @@ from neatctl import __version__
 from neatctl.core.native import COMPILED
 from neatctl.testbed.screens import note, show_table
 from neatctl.testbed.soak.cells import HELD, Cell, Outcome, Report, chosen, matrix, summary
-from neatctl.testbed.soak.running import run_cell
+from neatctl.testbed.soak.running import run_cell, run_on_wire
 
 OCTETS = 10_000_000
 BOUND_S = 7200.0
@@ -28,9 +28,9 @@ STALL_S = 600.0
 COLUMNS = ("cell", "verdict", "s", "up Mbit/s", "down Mbit/s", "sent again", "by Linux", "what")
 
 
-def load(path: Path, octets: int, fresh: bool) -> Report:
+def load(path: Path, octets: int, wire: str, fresh: bool) -> Report:
     """What an earlier run left, if it is of the same program and size."""
-    new = Report(__version__, COMPILED, octets)
+    new = Report(__version__, COMPILED, octets, wire)
     if fresh:
         return new
     try:
@@ -40,7 +40,13 @@ def load(path: Path, octets: int, fresh: bool) -> Report:
     except msgspec.DecodeError:
         note(f"soak: {path} is no report, and is written anew")
         return new
-    same = (kept.schema, kept.version, kept.compiled, kept.octets) == (new.schema, __version__, COMPILED, octets)
+    same = (kept.schema, kept.version, kept.compiled, kept.octets, kept.wire) == (
+        new.schema,
+        new.version,
+        new.compiled,
+        octets,
+        wire,
+    )
     return kept if same else new
 
 
@@ -67,8 +73,9 @@ def run(cells: list[Cell], report: Report, path: Path, options: argparse.Namespa
                 while len(waiting) < options.jobs and (following := next(todo, None)) is not None:
                     number, cell = following
                     name = f"soak-{os.getpid()}-{number}"
-                    job = (cell, options.octets, options.bound, options.stall, options.seed + number, name)
-                    waiting.add(pool.submit(run_cell, *job))
+                    work = run_on_wire if options.wire == "own" else run_cell
+                    seed = options.seed + number
+                    waiting.add(pool.submit(work, cell, options.octets, options.bound, options.stall, seed, name))
                 if not waiting:
                     return
                 ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -130,6 +137,12 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="loss=5%%,..", help="cells with all of these parts")
     parser.add_argument("--seed", type=int, default=1, help="of the first cell (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("build/soak.json"), help="(default: %(default)s)")
+    parser.add_argument(
+        "--wire",
+        choices=["driver", "own"],
+        default="driver",
+        help="who impairs: a testbed's driver, or a wire between one stack and a tun device (default: %(default)s)",
+    )
     parser.add_argument("--fresh", action="store_true", help="run cells again that held")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of the table")
     options = parser.parse_args(arguments)
@@ -145,7 +158,7 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         note(f"soak: {error}")
         return 2
-    report = load(options.out, options.octets, options.fresh)
+    report = load(options.out, options.octets, options.wire, options.fresh)
     try:
         run(cells, report, options.out, options)
     except KeyboardInterrupt:

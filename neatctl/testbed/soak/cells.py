@@ -65,6 +65,7 @@ class Report(msgspec.Struct):
     version: str
     compiled: bool
     octets: int
+    wire: str
     outcomes: dict[str, Outcome] = {}
     """By the cell's name."""
     schema: int = SCHEMA

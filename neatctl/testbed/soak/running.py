@@ -1,6 +1,7 @@
-"""One cell of the matrix: a testbed with its impairment, a transfer both ways with the kernel, and the end of both.
+"""One cell of the matrix: a stack and the kernel, an impairment between them, a transfer both ways, and the end of all.
 
-Driven by the command line as a user would; every process and testbed that is begun here is ended here.
+Either a testbed, whose driver does it (`run_cell`), or one stack on a wire of our own (`run_on_wire`). Driven by the
+command line as a user would; every process and testbed that is begun here is ended here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 
 from neatctl.core.control.status import Status
 from neatctl.core.process.run_directory import RunDirectory
+from neatctl.testbed.soak import own_wire
 from neatctl.testbed.soak.cells import DIFFERS, FAILED, HELD, HUNG, Cell, Outcome
 from neatctl.testbed.soak.kernel_client import Said
 
@@ -65,6 +67,37 @@ def run_cell(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int,
             check=False,
             start_new_session=True,
         )
+
+
+def run_on_wire(cell: Cell, octets: int, bound_s: float, _stall_s: float, seed: int, _name: str) -> Outcome:
+    """The same without driver and testbed: the wire of `own_wire.py`, in a process of its own."""
+    share = own_wire.Wire(
+        cell.loss / 100, cell.duplicate / 100, cell.corrupt / 100, cell.reorder / 100, cell.delay_ms * 1000
+    )
+    asked = own_wire.Conversation(seed, share, share, octets, octets, piece=65536, limit_s=bound_s)
+    try:
+        done = subprocess.run(
+            own_wire.command(),
+            input=msgspec.json.encode(asked),
+            capture_output=True,
+            timeout=bound_s + _DOWN_S,
+            check=False,
+            start_new_session=True,
+        )
+        seen = msgspec.json.decode(done.stdout.partition(b"\n")[2], type=own_wire.Seen)
+    except subprocess.TimeoutExpired:
+        return Outcome(cell, HUNG, octets, bound_s, detail="the process of the wire does not end")
+    except msgspec.DecodeError:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        return Outcome(cell, FAILED, octets, detail=" ".join(last))
+    verdict, detail = HELD, ""
+    if not seen.finished or seen.left or seen.numbered:
+        verdict, detail = HUNG, f"no end after {seen.seconds:.0f} s; {seen.left} connections are left"
+    elif seen.our_error or seen.kernel_error:
+        verdict, detail = FAILED, f"ours: {seen.our_error or 'well'}, Linux: {seen.kernel_error or 'well'}"
+    elif not (seen.up_equal and seen.down_equal):
+        verdict, detail = DIFFERS, f"up {seen.up_equal}, down {seen.down_equal}"
+    return Outcome(cell, verdict, octets, seen.seconds, detail=detail, counters=_telling(seen.counters))
 
 
 def _transfer(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int, name: str) -> Outcome:
@@ -118,7 +151,11 @@ def _counters(name: str) -> dict[str, int]:
         return {}
     found: dict[str, int] = {}
     for row in status.processes:
-        for counter, value in row.counters.items():
-            if value and any(part in counter for part in _TOLD):
-                found[counter] = found.get(counter, 0) + value
+        for counter, value in _telling(row.counters).items():
+            found[counter] = found.get(counter, 0) + value
     return found
+
+
+def _telling(counters: dict[str, int]) -> dict[str, int]:
+    """Those of losses and their repair."""
+    return {name: value for name, value in counters.items() if value and any(part in name for part in _TOLD)}

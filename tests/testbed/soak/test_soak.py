@@ -116,15 +116,15 @@ def test_a_run_goes_on_with_the_cells_that_have_not_held(tmp_path: Path, monkeyp
     assert ran[8:] == [ran[1]]
     assert soak.main([*argv, "--json"]) == 0
     assert len(ran) == 9
-    report = soak.load(out, 1000, False)
+    report = soak.load(out, 1000, "driver", False)
     assert summary(report.outcomes.values()) == {HELD: 8, DIFFERS: 0, HUNG: 0, FAILED: 0}
-    assert soak.load(out, 2000, False).outcomes == {}
+    assert soak.load(out, 2000, "driver", False).outcomes == {}
     out.write_text("nonsense")
-    assert soak.load(out, 1000, False).outcomes == {}
+    assert soak.load(out, 1000, "driver", False).outcomes == {}
 
 
 def test_a_cell_that_fails_is_told_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    report = Report("1", True, 1000, {Cell().name: Outcome(Cell(), FAILED, 1000, detail="up: no address")})
+    report = Report("1", True, 1000, "driver", {Cell().name: Outcome(Cell(), FAILED, 1000, detail="up: no address")})
     soak.show(report, [Cell()])
     assert "failed\t0.0\t-\t-\t0\t0\tup: no address" in capsys.readouterr().out
 
