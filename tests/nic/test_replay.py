@@ -29,7 +29,9 @@ FRAMES = st.one_of(
     st.builds(lambda client, port: f.unreachable(f.tcp(client, port, f.ACK, reply=True)), V4, PORTS),
     st.builds(
         lambda client, port, at: f.ethernet(f.ipv4(f.udp_header(port, 53), 17, client, fragment=at, identification=7)),
-        V4, PORTS, st.sampled_from([0x2000, 3]),
+        V4,
+        PORTS,
+        st.sampled_from([0x2000, 3]),
     ),
 )
 MAIMED = st.builds(

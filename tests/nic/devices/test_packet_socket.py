@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.tap
 
-SCRIPT = '''
+SCRIPT = """
 import errno, json, struct, subprocess
 from neatctl.core.native import Memory
 from neatctl.nic.devices.packet_socket import PacketSocket, tx_dropped
@@ -52,7 +52,7 @@ print(json.dumps({
     "waited": waited, "received": received, "nothing": nothing, "lost": tx_dropped("neat0") - before,
     "sent": link.sent, "no_room": link.no_room,
 }))
-'''
+"""
 
 
 @pytest.fixture(scope="module")

@@ -40,9 +40,7 @@ def test_times_outside_the_samples_are_cut_off() -> None:
 def test_a_process_that_ends_keeps_what_it_had_spent() -> None:
     # A program that has used some CPU and waits to be let go.
     program = "sum(range(3_000_000)); print(flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         made = Samples({"it": [process.pid], "us": [os.getpid()]})
         made.take()
         assert process.stdout is not None

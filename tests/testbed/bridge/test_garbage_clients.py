@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
 import struct
 
@@ -134,3 +135,21 @@ def test_an_ethernet_link_leaves_arp_to_the_client(stranger: Caller) -> None:
     assert found is not None
     assert found[1][:12] == PEER_MAC + STACK_MAC
     assert found[1][12:14] == b"\x08\x06"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_requests_with_any_fields_are_answered_or_wait(caller: Caller, seed: int) -> None:
+    """Numbers that are likely to mean something, in every place; the session goes on."""
+    rng = random.Random(seed)
+    numbers = [0, 1, 2, 3, 4, 5, 6, 13, 17, 20, 255, 0x541B, 0x5421, 65535, 1 << 31, (1 << 32) - 1]
+    ops = [op for op in Op if op not in (Op.HELLO, Op.CANCEL)] + [77]
+    for fd in range(3, 7):
+        assert caller.value(Op.SOCKET, "!iii", socket.AF_INET, socket.SOCK_STREAM, 0) == fd
+    number = 0
+    for number in range(200, 700):
+        words = rng.choices(numbers, k=rng.randint(0, 4))
+        body = b"".join(word.to_bytes(4, "big") for word in words) + rng.randbytes(rng.choice([0, 0, 1, 2, 8, 16, 40]))
+        caller.sock.sendall(request(number, rng.choice(ops), body))
+    assert caller.call(Op.CLOCK).error == 0
+    refused = caller.call(Op.CLOSE, "!i", 1 << 20)
+    assert refused.error == errno.EBADF
