@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from neatctl import __version__
+from neatctl.core.control.impairment import parse_impairment
 from neatctl.core.native import COMPILED
 from neatctl.testbed.screens import note, show_table
 from neatctl.testbed.soak.cells import HELD, Cell, Outcome, Report, chosen, matrix, summary
@@ -140,8 +141,8 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--wire",
         choices=["driver", "own"],
-        default="driver",
-        help="who impairs: a testbed's driver, or a wire between one stack and a tun device (default: %(default)s)",
+        help="who impairs: a testbed's driver, or a wire between one stack and a tun device (default: the driver, if it "
+        "knows all that is asked for)",
     )
     parser.add_argument("--fresh", action="store_true", help="run cells again that held")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of the table")
@@ -151,6 +152,16 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
+def _driver_knows(cells: list[Cell]) -> bool:
+    """Whether the driver can do what all of these cells ask for."""
+    try:
+        for cell in cells:
+            parse_impairment(cell.impair)
+    except ValueError:
+        return False
+    return True
+
+
 def main(arguments: list[str]) -> int:
     options = parsed(arguments)
     try:
@@ -158,6 +169,9 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         note(f"soak: {error}")
         return 2
+    if options.wire is None:
+        options.wire = "driver" if _driver_knows(cells) else "own"
+        note(f"soak: impairments by the {options.wire if options.wire == 'driver' else 'wire of its own'}")
     report = load(options.out, options.octets, options.wire, options.fresh)
     try:
         run(cells, report, options.out, options)

@@ -109,7 +109,18 @@ def test_a_run_goes_on_with_the_cells_that_have_not_held(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(soak, "run_cell", fake)
     out = tmp_path / "there" / "soak.json"
-    argv = ["--only", "corrupt=0%,delay=0ms,duplicate=0%", "--octets", "1000", "--jobs", "1", "--out", str(out)]
+    argv = [
+        "--only",
+        "corrupt=0%,delay=0ms,duplicate=0%",
+        "--octets",
+        "1000",
+        "--jobs",
+        "1",
+        "--out",
+        str(out),
+        "--wire",
+        "driver",
+    ]
     assert soak.main(argv) == 1
     assert len(ran) == 8
     assert soak.main(argv) == 0
@@ -127,6 +138,11 @@ def test_a_cell_that_fails_is_told_with_its_reason(capsys: pytest.CaptureFixture
     report = Report("1", True, 1000, "driver", {Cell().name: Outcome(Cell(), FAILED, 1000, detail="up: no address")})
     soak.show(report, [Cell()])
     assert "failed\t0.0\t-\t-\t0\t0\tup: no address" in capsys.readouterr().out
+
+
+def test_who_impairs_is_the_driver_if_it_knows_how() -> None:
+    assert soak._driver_knows([Cell(), Cell(loss=5)])
+    assert soak.parsed(["--wire", "own"]).wire == "own"
 
 
 def test_options_that_cannot_be_are_refused() -> None:
