@@ -141,8 +141,8 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--wire",
         choices=["driver", "own"],
-        help="who impairs: a testbed's driver, or a wire between one stack and a tun device (default: the driver, if it "
-        "knows all that is asked for)",
+        help="who impairs: a testbed's driver, or a wire between one stack and a tun device (default: the driver, if "
+        "it knows all that is asked for)",
     )
     parser.add_argument("--fresh", action="store_true", help="run cells again that held")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of the table")
