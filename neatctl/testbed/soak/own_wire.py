@@ -34,6 +34,7 @@ _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x1, 0x1000
 _NAME = "neattun0"
 _MTU = 1500
 _DRAIN_S = 30.0
+_IDLE_US = 20_000
 
 
 class Wire(msgspec.Struct, frozen=True):
@@ -74,6 +75,8 @@ class Seen(msgspec.Struct):
     entries: int = 0
     """Of the table of flows, TIME-WAIT and all."""
     seconds: float = 0.0
+    up_seconds: float = 0.0
+    down_seconds: float = 0.0
     finished: bool = False
     counters: dict[str, int] = {}
     """Of the stack, since its start."""
@@ -87,6 +90,8 @@ class End:
         self.got = bytearray()
         self.error = ""
         self.done = False
+        self.ended_at = 0.0
+        """When the other's end was read."""
         self._data = memoryview(data)
         self._sent = 0
         self._piece = piece
@@ -119,8 +124,10 @@ class End:
         except BlockingIOError:
             return busy
         self.got += octets
-        if not octets and self._shut:
-            self._close()
+        if not octets:
+            self.ended_at = self.ended_at or time.monotonic()
+            if self._shut:
+                self._close()
         return True
 
     def _close(self) -> None:
@@ -149,12 +156,14 @@ class World:
         begun = time.monotonic()
         limit = begun + conversation.limit_s
         ours, kernels = self._ends(conversation, up, down, limit)
+        carried = False
         while not (ours.done and kernels.done) and time.monotonic() < limit:
             moved = ours.run()
             moved = kernels.run() or moved
-            self.turn(0 if moved else 300)
+            carried = self.turn(0 if moved or carried else _IDLE_US)
         seen.finished = ours.done and kernels.done
         seen.seconds = time.monotonic() - begun
+        seen.up_seconds, seen.down_seconds = (max(end.ended_at - begun, 0.0) for end in (ours, kernels))
         seen.up_equal, seen.down_equal = _same(ours.got, up), _same(kernels.got, down)
         seen.our_error, seen.kernel_error = ours.error, kernels.error
         self._drain()
@@ -201,8 +210,10 @@ class World:
                     raise TimeoutError("no connection") from None
                 self.turn(500)
 
-    def turn(self, wait_us: int) -> None:
-        """Carry packets, and let the stack work; sleep at most so long if there is nothing to do."""
+    def turn(self, wait_us: int) -> bool:
+        """Carry packets, and let the stack work; sleep at most so long before. Whether any packet moved."""
+        carried = self._carried
+        delivered = False
         now = time.monotonic_ns() // 1000
         if wait_us:
             due = [self._flying[0][0] - now] if self._flying else []
@@ -213,6 +224,7 @@ class World:
             self._fly(packet, True, self._there, now)
         while self._flying and self._flying[0][0] <= now:
             _, _, to_us, packet = heapq.heappop(self._flying)
+            delivered = True
             if to_us:
                 self.machine.inject(packet)
             else:
@@ -221,6 +233,7 @@ class World:
         while self.machine.packets:
             _, packet = self.machine.packets.popleft()
             self._fly(packet, False, self._back, now)
+        return delivered or self._carried != carried
 
     def _from_kernel(self) -> Iterator[bytes]:
         while True:

@@ -97,7 +97,8 @@ def run_on_wire(cell: Cell, octets: int, bound_s: float, _stall_s: float, seed: 
         verdict, detail = FAILED, f"ours: {seen.our_error or 'well'}, Linux: {seen.kernel_error or 'well'}"
     elif not (seen.up_equal and seen.down_equal):
         verdict, detail = DIFFERS, f"up {seen.up_equal}, down {seen.down_equal}"
-    return Outcome(cell, verdict, octets, seen.seconds, detail=detail, counters=_telling(seen.counters))
+    times = (seen.seconds, seen.up_seconds, seen.down_seconds)
+    return Outcome(cell, verdict, octets, *times, detail, _telling(seen.counters))
 
 
 def _transfer(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int, name: str) -> Outcome:
