@@ -40,7 +40,6 @@ cdef class IpOutput:
     @cython.locals(path=Path)
     cpdef Path path(self, bytes local, bytes remote, long long now, long long protocol=*)
     cdef Path _make_path(self, bytes local, bytes remote, long long now, long long protocol)
-    cpdef doubt(self, Path path, long long now)
     cdef bytes _seen_mac(self)
     cdef bytes _seen_source(self)
     @cython.locals(net=Producer, at=cython.longlong)

@@ -141,11 +141,6 @@ class IpOutput:
             self._other_paths[(remote, protocol)] = path
         return path
 
-    def doubt(self, path: Path, now: int) -> None:
-        """Nobody answers over this path: its neighbour is asked for again (RFC 1122 section 2.3.2.1, advice of a higher
-        layer), at most once a second. It may have been learned from a frame that was damaged on its way."""
-        self.neighbours.doubt(path.neighbour, now)
-
     def _seen_mac(self) -> bytes:
         """The station that the frame that is being received came from."""
         return self._seen.bytes(self._seen_at + 6, 6)

@@ -252,7 +252,8 @@ def _on_timeout(tables: Tables, tcb: Tcb, now: int) -> None:
     first = tcb.backoff == 0
     tcb.backoff = min(tcb.backoff + 1, _MAX_BACKOFF)
     if not first:
-        tables.output.doubt(tcb.path, now)
+        # Nobody answers: the path's MAC may come from a damaged frame (RFC 1122 section 2.3.2.1).
+        tables.output.neighbours.doubt(tcb.path.neighbour, now)
     if tcb.state <= _SYN_RECEIVED:
         tcb.syn_owed = True
     elif tcb.persist or tcb.snd_wnd == 0:
