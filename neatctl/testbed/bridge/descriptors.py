@@ -32,7 +32,8 @@ class Descriptor:
     receive_timeout_us: int = 0
     """SO_RCVTIMEO; 0 for none."""
     send_timeout_us: int = 0
-    connecting: bool = False
+    linger_us: int = 0
+    """How long close(2) waits for acknowledgements (SO_LINGER); 0 for not at all."""
 
     def readiness(self) -> int:
         """What poll(2) would say, asked for or not."""

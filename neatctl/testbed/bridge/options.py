@@ -15,6 +15,7 @@ from neatctl.testbed.bridge.descriptors import Descriptor
 
 _INT = struct.Struct("=i")
 _TIMEVAL = struct.Struct("=qq")
+_LINGER = struct.Struct("=ii")
 _SO_PROTOCOL, _SO_DOMAIN = 38, 39
 _TIMEOUTS = {socket.SO_RCVTIMEO: "receive_timeout_us", socket.SO_SNDTIMEO: "send_timeout_us"}
 _OCTETS = {
@@ -52,6 +53,13 @@ def _own(descriptor: Descriptor, name: int) -> int | None:
     return None
 
 
+def end_lingering(descriptor: Descriptor) -> None:
+    """Let the library's close not wait: whoever waits does it here, where other calls go on meanwhile."""
+    sock: Any = descriptor.sock
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(0, 0))
+    descriptor.linger_us = 0
+
+
 def put(descriptor: Descriptor, level: int, name: int, value: bytes) -> None:
     """Set an option."""
     if level == socket.SOL_SOCKET and name in _TIMEOUTS:
@@ -65,6 +73,9 @@ def put(descriptor: Descriptor, level: int, name: int, value: bytes) -> None:
     sock: Any = descriptor.sock
     if (level, name) in _OCTETS:
         sock.setsockopt(level, name, value)
+        if (level, name) == (socket.SOL_SOCKET, socket.SO_LINGER):
+            on, seconds = _LINGER.unpack_from(value)
+            descriptor.linger_us = seconds * _MILLION if on else 0
         return
     if len(value) < _INT.size:
         raise failed(errno.EINVAL)

@@ -248,9 +248,25 @@ class Calls:
 
     # ---- their end ----
     def _close(self, fields: Fields) -> Call:
-        fd = fields.i32()
+        """With SO_LINGER it waits until the peer has acknowledged all, our FIN too, or the time is over."""
+        fd, descriptor = self._with(fields)
         fields.end()
-        return self._at_once(fd, lambda: self.descriptors.close(fd))
+
+        def close() -> Result:
+            self.descriptors.close(fd)
+            return Result()
+
+        if not descriptor.linger_us or self._tcb(descriptor) is None:
+            return Call(close, fd=fd)
+        limit_us = descriptor.linger_us
+        options.end_lingering(descriptor)
+        descriptor.sock.shutdown(socket.SHUT_WR)
+
+        def attempt() -> Result | None:
+            tcb = self._tcb(descriptor)
+            return close() if tcb is None or 0 <= tcb.fin_seq < tcb.snd_una else None
+
+        return Call(attempt, limit_us, close, fd)
 
     def _shutdown(self, fields: Fields) -> Call:
         fd, descriptor = self._with(fields)
@@ -308,16 +324,21 @@ class Calls:
     def _queued(self, descriptor: Descriptor, command: int) -> int:
         """Octets that wait on one side of a connection (tcp(7): SIOCINQ, SIOCOUTQ, SIOCOUTQNSD)."""
         flow = descriptor.sock.flow
-        if flow is None:
-            return 0
-        if command == _FIONREAD:
+        if flow is not None and command == _FIONREAD:
             return int(flow.unread)
-        key = flow.key
-        tcb = self._machine.replica.stack.tcp.tables.flows.get(key[4:] + key[:4])
-        if not isinstance(tcb, Tcb):
+        tcb = self._tcb(descriptor)
+        if tcb is None:
             return 0
         first = tcb.snd_una if command == _TIOCOUTQ else tcb.snd_nxt
         return int(max(tcb.data_end() - max(first, tcb.iss + 1), 0))
+
+    def _tcb(self, descriptor: Descriptor) -> Tcb | None:
+        """The connection in the replica, if there is one still."""
+        flow = descriptor.sock.flow
+        if flow is None:
+            return None
+        tcb = self._machine.replica.stack.tcp.tables.flows.get(flow.key[4:] + flow.key[:4])
+        return tcb if isinstance(tcb, Tcb) else None
 
     def _poll(self, fields: Fields) -> Call:
         timeout_ms, octets = fields.i32(), fields.rest()
