@@ -216,21 +216,22 @@ def inject_fault(
 @app.command()
 def impair(
     frames: Annotated[
-        str, typer.Argument(metavar="IMPAIRMENT", help='What the driver does to frames: loss=5%, or "" for nothing.')
-    ],
+        str | None,
+        typer.Argument(metavar="[IMPAIRMENT]", help='What the driver does to frames: loss=5%, or "" for nothing.'),
+    ] = None,
     name: Name = DEFAULT_NAME,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the impairment. [default: as `up` had it]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Lose frames on purpose from now on, or no more."""
+    """Lose frames on purpose from now on, or no more; alone, say what is on."""
     run = _run(name)
+    if frames is None and seed is not None:
+        raise _usage(ValueError("--seed is for an impairment: give one, for example loss=5%"))
     _do(lambda: verbs.impair(run, frames, seed, as_json))
 
 
 @app.command()
-def recover(
-    component: Component, replica: ReplicaNumber = 0, name: Name = DEFAULT_NAME, as_json: Json = False
-) -> None:
+def recover(component: Component, replica: ReplicaNumber = 0, name: Name = DEFAULT_NAME, as_json: Json = False) -> None:
     """Restart a component on purpose, and wait until it serves."""
     run = _run(name)
     _do(lambda: verbs.recover(run, component, replica, as_json))

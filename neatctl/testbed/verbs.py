@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -188,18 +188,19 @@ def inject(run: RunDirectory, component: str, index: int, kind: str, wait: bool,
     return _tell_of_place(answer, done, as_json, wait)
 
 
-def impair(run: RunDirectory, frames: str, seed: int | None, as_json: bool) -> int:
-    """Have the driver do something to frames from now on, or nothing any more."""
+def impair(run: RunDirectory, frames: str | None, seed: int | None, as_json: bool) -> int:
+    """Have the driver do something to frames from now on, or nothing any more; None: say what it does."""
     from neatctl.testbed import client
 
-    given = {} if seed is None else {"seed": seed}
-    answer = client.ask(run, "impair", frames=frames, **given)
+    given: dict[str, Any] = {"frames": frames, "seed": seed}
+    answer = client.ask(run, "impair", **{key: value for key, value in given.items() if value is not None})
     if answer.code:
         note(f"neatctl: {answer.message}")
     elif as_json:
         print(answer.body.decode())
     else:
-        note(f"{run.name}: {frames or 'no impairment'}, from now on")
+        now = msgspec.json.decode(answer.body)["frames"] or "no impairment"
+        note(f"{run.name}: {now}" + ("" if frames is None else ", from now on"))
     return answer.code
 
 

@@ -187,8 +187,10 @@ class Commands:
 
     def _impair(self, _client: bytes, command: Command, now: int) -> Answer:
         supervisor = self._supervisor
-        frames = str(command.arguments.get("frames", ""))
+        frames = str(command.arguments.get("frames", supervisor.config.impair))
         seed = _number(command, "seed", supervisor.config.seed)
+        if "frames" not in command.arguments:
+            return Answer(HELD, "", msgspec.json.encode({"frames": frames, "seed": seed}))
         supervisor.testbed.impair(frames, seed, now)
         supervisor.config = msgspec.structs.replace(supervisor.config, impair=frames, seed=seed)
         supervisor.carry_out()
