@@ -75,8 +75,19 @@ cdef class PacketSocket:
                 return False
 
     cpdef long long send_batch(self, Memory memory, Memory places, long long first, long long count) except -1:
-        cdef neat_frames frames
         cdef long long before = self.sent
+        self.send_places(memory, places, first, count, False)
+        return self.sent - before
+
+    cpdef long long send_while_room(self, Memory memory, Memory places, long long first, long long count) except -1:
+        return self.send_places(memory, places, first, count, True)
+
+    cdef long long send_places(
+        self, Memory memory, Memory places, long long first, long long count, bint hold
+    ) except -1:
+        """How many are done with: all, or those before the first without room."""
+        cdef neat_frames frames
+        cdef long long[NEAT_BATCH] numbers
         cdef long long at, octets, i = first, end = first + count
         cdef int ready, done, sent
         while i < end:
@@ -90,19 +101,26 @@ cdef class PacketSocket:
                     self.too_long += 1
                     continue
                 neat_put(&frames, ready, memory.p + at, octets)
+                numbers[ready] = i - 1
                 ready += 1
             sent = 0
             while sent < ready:
                 with nogil:
                     done = neat_send(self.fd, &frames, sent, ready - sent)
                 if done > 0:
+                    # Fewer than all: the next one was tried in vain, and is tried again.
+                    self.held += done < ready - sent
                     sent += done
                     self.sent += done
+                elif hold and (errno == ENOBUFS or errno == EAGAIN):
+                    if errno == ENOBUFS:
+                        self.held += 1
+                    return numbers[sent] - first
                 elif errno != EINTR:
                     # The first one of the rest failed, and only it.
                     self.failed(errno)
                     sent += 1
-        return self.sent - before
+        return count
 
     cpdef long long receive(self, Memory memory, long long at, long long octets) except -2:
         return memory.read_fd(self.fd, at, octets)

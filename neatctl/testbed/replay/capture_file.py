@@ -96,8 +96,8 @@ class CaptureFile:
 
 
 @contextmanager
-def open_capture(path: Path, expression: str = "") -> Iterator[CaptureFile]:
-    """A capture from a file or a pipe. OSError if it cannot be opened or read, BadCapture if it is none."""
+def open_capture(path: Path | int, expression: str = "") -> Iterator[CaptureFile]:
+    """A capture from a file or pipe, by path or descriptor. OSError if it cannot be read, BadCapture if it is none."""
     with open(path, "rb", buffering=0) as file:
         window = bytearray(WINDOW_OCTETS)
         view = memoryview(window)

@@ -146,7 +146,7 @@ def replay_live(
         with open_mirror(run, reader) as mirror:
             appliance, _, prefix_length = before.address.partition("/")
             order = Order(
-                str(path.resolve()),
+                str(path.resolve()) if path.is_file() else "",
                 options.expression,
                 record.client_netns,
                 record.supervisor.pid,
@@ -158,7 +158,9 @@ def replay_live(
                 numerator,
                 denominator,
             )
-            sent = _Sending(order, mirror, lambda: write_out(writer, output), progress).run()
+            # A pipe may be this process's own, so the other one gets it open.
+            with contextlib.nullcontext(subprocess.DEVNULL) if path.is_file() else open(path, "rb") as stdin:
+                sent = _Sending(order, mirror, lambda: write_out(writer, output), progress).run(stdin)
     if sent.forwards:
         notes.append("the clients' kernel forwards packets (ip_forward): answers to recorded addresses may have left")
     after = _status(run)
@@ -178,12 +180,12 @@ class _Sending:
         self._said = Sent()
         self._rest = b""
 
-    def run(self) -> Sent:
-        """Until all is sent, and the counters of it have come."""
+    def run(self, stdin: int | IO[bytes]) -> Sent:
+        """Until all is sent, and the counters of it have come; `stdin` is the sending process's."""
         argv = [sys.executable, "-m", "neatctl.testbed.replay.sender", msgspec.json.encode(self._order).decode()]
         # In a session of its own: Ctrl-C is for this process, which then asks it to end.
         with subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None

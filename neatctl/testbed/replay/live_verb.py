@@ -39,6 +39,9 @@ def run_live(run: RunDirectory, path: Path, options: Options, as_json: bool) -> 
     except OSError as error:
         note(f"neatctl: {error.filename or path}: {error.strerror}")
         return USAGE
+    if report.bad and not report.frames:
+        note(f"neatctl: {path}: {report.bad}")
+        return USAGE
     if as_json:
         print(msgspec.json.encode(report).decode())
     else:

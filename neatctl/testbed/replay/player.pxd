@@ -5,7 +5,7 @@ from neatctl.core.native cimport Memory
 from neatctl.nic.clock cimport now_ns
 from neatctl.nic.devices.packet_socket cimport PacketSocket
 
-cdef long long _PLACE, _BURST, _LONGEST_NS, _ARP_EVERY, _BEHIND_NS
+cdef long long _PLACE, _BURST, _LONGEST_NS, _ARP_EVERY, _BEHIND_NS, _PATIENCE_NS
 
 
 cdef class Pacing:
@@ -24,8 +24,10 @@ cdef class Player:
     cdef Pacing _pacing
     cdef object _network
     cdef Memory _question
-    cdef long long _turns
-    @cython.locals(now=cython.longlong, end=cython.longlong, done=cython.longlong, passed=cython.longlong, ready=cython.longlong, i=cython.longlong, lost=cython.longlong, pause=cython.longlong)
+    cdef long long _turns, _stuck_ns
+    @cython.locals(now=cython.longlong, end=cython.longlong, done=cython.longlong, passed=cython.longlong, ready=cython.longlong, i=cython.longlong, pause=cython.longlong)
     cpdef long long play(self, Memory memory, Memory places, long long first, long long count, long long slice_ns) except -1
+    @cython.locals(sent=cython.longlong)
+    cdef long long _push(self, Memory memory, Memory places, long long first, long long count, long long now) except -1
     @cython.locals(answered=cython.longlong, octets=cython.longlong)
     cpdef long long hear(self) except -1

@@ -20,7 +20,9 @@ _LONGEST_NS = 1 << 52
 """The longest replay: 52 days. Times further off are cut to it."""
 _ARP_EVERY = 16
 _BEHIND_NS = 100_000
-"""How long nothing is sent at full speed after the driver's queue was full: more goes through than without a pause."""
+"""How long nothing is sent at full speed when the driver's queue is full: the driver may need this very core."""
+_PATIENCE_NS = 1_000_000_000
+"""A full queue from which nobody takes for so long is not waited for any more: what finds it full is lost."""
 
 
 class Pacing:
@@ -78,6 +80,8 @@ class Player:
         self._network = network
         self._question = Memory(bytearray(128))
         self._turns = 0
+        self._stuck_ns = -1
+        """Since when nothing went, -1 when something did."""
 
     def play(self, memory: Memory, places: Memory, first: int, count: int, slice_ns: int) -> int:
         """Send what is due of `count` frames from `first` on (places as the Rewriter's, scheduled), for at most so
@@ -92,15 +96,13 @@ class Player:
             passed = now - self.begun_ns
             ready = self._pacing.due(places, first + done, count - done, passed)
             if ready:
-                if not self._pacing.at_once:
+                if self._pacing.at_once:
+                    done += self._push(memory, places, first + done, ready, now)
+                else:
                     for i in range(ready):
                         self.lateness.record((passed - places.load64((first + done + i) * _PLACE + 24)) // 1000)
-                lost = self._link.no_room
-                self._link.send_batch(memory, places, first + done, ready)
-                done += ready
-                if self._link.no_room > lost and self._pacing.at_once:
-                    # The driver is behind, and may need this very core.
-                    self._link.wait(_BEHIND_NS)
+                    self._link.send_batch(memory, places, first + done, ready)
+                    done += ready
                 self._turns += 1
                 if self._turns % _ARP_EVERY == 0:
                     self.hear()
@@ -113,6 +115,21 @@ class Player:
             if now >= end:
                 break
         return done
+
+    def _push(self, memory: Memory, places: Memory, first: int, count: int, now: int) -> int:
+        """Send as much as the driver's queue has room for, and wait a little when it is full; how many are done."""
+        sent = self._link.send_while_room(memory, places, first, count)
+        if sent == count:
+            self._stuck_ns = -1
+            return count
+        if sent or self._stuck_ns < 0:
+            self._stuck_ns = now
+        if now - self._stuck_ns > _PATIENCE_NS:
+            self._link.send_batch(memory, places, first + sent, count - sent)
+            return count
+        if self._link.wait(_BEHIND_NS):
+            self.hear()
+        return sent
 
     def rest(self, timeout_ns: int) -> None:
         """Only answer questions, for so long."""

@@ -34,6 +34,7 @@ class Order(msgspec.Struct, frozen=True):
     """What to send, and where. Addresses are numbers of 32 bits."""
 
     file: str
+    """"": stdin, a pipe."""
     expression: str
     netns: str
     supervisor_pid: int
@@ -94,23 +95,27 @@ class _Stopping:
 def send(order: Order) -> Iterator[Sent]:
     """Do it; the state from time to time, and at the end."""
     stopping = _Stopping()
-    enter_client_side(order.netns, order.supervisor_pid)
+    try:
+        enter_client_side(order.netns, order.supervisor_pid)
+        link = PacketSocket(DEVICE, _ARP)
+    except OSError as error:
+        yield Sent(done=True, error=f"the clients' side cannot be entered: {error.strerror}")
+        return
     exact_timers()
     said = Sent(forwards=Path("/proc/sys/net/ipv4/ip_forward").read_text(encoding="ascii").strip() == "1")
-    link = PacketSocket(DEVICE, _ARP)
     network = Network(order.appliance, order.client, order.prefix_length)
     first = network.free()
     moved = {order.client: first, order.appliance: network.free(first) or first} if first else {}
-    rewriter = Rewriter(
-        order.servers, order.appliance, bytes.fromhex(order.mac), link.mac, link.mtu + 14, moved
-    )
+    rewriter = Rewriter(order.servers, order.appliance, bytes.fromhex(order.mac), link.mac, link.mtu + 14, moved)
     pacing = Pacing(order.numerator, order.denominator)
     player = Player(link, pacing, network)
     dropped = tx_dropped(DEVICE)
     last = told = time.monotonic()
 
     def state() -> Sent:
-        said.sent, said.no_room, said.lost = link.sent, link.no_room, tx_dropped(DEVICE) - dropped
+        said.sent, said.no_room = link.sent, link.no_room
+        # The kernel counts a frame for each time that it had no room for it, those that went later too.
+        said.lost = max(tx_dropped(DEVICE) - dropped - link.held, link.no_room)
         said.not_sent = rewriter.not_sent()
         if link.too_long:
             said.not_sent["too_long"] = said.not_sent.get("too_long", 0) + link.too_long
@@ -120,7 +125,7 @@ def send(order: Order) -> Iterator[Sent]:
         return said
 
     try:
-        with open_capture(Path(order.file), order.expression) as file:
+        with open_capture(Path(order.file) if order.file else 0, order.expression) as file:
             while not stopping.asked and _read(file, said):
                 front = LINKS.get(file.capture.link)
                 if front is None:
@@ -140,6 +145,8 @@ def send(order: Order) -> Iterator[Sent]:
                             yield state()
                     if stopping.asked:
                         break
+    except BadCapture as error:
+        said.bad = str(error)
     except OSError as error:
         said.error = f"{error.filename or DEVICE}: {error.strerror}"
     player.rest(_SETTLE_NS)

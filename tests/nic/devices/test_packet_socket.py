@@ -47,10 +47,31 @@ nothing = link.receive(read, 0, 100)
 before = tx_dropped("neat0")
 for n in range(12):
     link.send_batch(memory, Memory(places), 0, 200)
+lost, sent, no_room, too_long = tx_dropped("neat0") - before, link.sent, link.no_room, link.too_long
+while tap.read(read, 0) > 0:
+    pass
+before = tx_dropped("neat0") - link.held
+had, order, done, waits = link.no_room, [], 0, 0
+while done < 2000:
+    going = min(200 - done % 200, 150)
+    went_now = link.send_while_room(memory, Memory(places), done % 200, going)
+    done += went_now
+    if went_now < going:
+        waits += 1
+        while (octets := tap.read(read, 0)) > 0:
+            order.append(octets - 10)
+while (octets := tap.read(read, 0)) > 0:
+    order.append(octets - 10)
+held = {
+    "waits": waits, "held": link.held, "in_order": order == [len(frames[n % 200]) for n in range(2000)],
+    "lost": tx_dropped("neat0") - before - link.held + link.no_room - had,
+    "long": link.send_while_room(memory, Memory(places), 199, 3),
+}
 print(json.dumps({
-    "down": down, "went": went, "whole": got == [*frames[10:200], frames[-1]], "too_long": link.too_long,
-    "waited": waited, "received": received, "nothing": nothing, "lost": tx_dropped("neat0") - before,
-    "sent": link.sent, "no_room": link.no_room,
+    "held": held,
+    "down": down, "went": went, "whole": got == [*frames[10:200], frames[-1]], "too_long": too_long,
+    "waited": waited, "received": received, "nothing": nothing, "lost": lost,
+    "sent": sent, "no_room": no_room,
 }))
 """
 
@@ -82,3 +103,10 @@ def test_frames_that_the_queue_has_no_room_for_are_known(seen: Any) -> None:
 
 def test_a_link_that_is_down_is_an_error(seen: Any) -> None:
     assert seen["down"] == "ENETDOWN"
+
+
+def test_frames_that_wait_for_room_are_not_lost_and_keep_their_order(seen: Any) -> None:
+    held = seen["held"]
+    assert held["held"] >= held["waits"] >= 1
+    assert held["in_order"]
+    assert (held["lost"], held["long"]) == (0, 3)
