@@ -135,6 +135,8 @@ class Writer:
     def finish(self) -> Script:
         """The script, when no more segments come."""
         script = self.script
+        # A client's acknowledgements never go back: this is the order in which it sent, whatever the capture's is.
+        script.segments.sort(key=lambda segment: segment.needs)
         script.expected = max(self._answers_end, self._acked_by_client() - 1, script.fin - 1)
         if script.fin < 0 and self._answers_end < script.expected:
             # The last number that the client acknowledged may have been a FIN that the capture lacks.
@@ -214,7 +216,7 @@ class Writer:
         if not 0 <= needs <= seen + 1 + FARTHEST_OCTETS:
             script.stray += 1
             return seen
-        return needs
+        return max(needs, 1)
 
     def _add_server(self, segment: CapturedSegment) -> None:
         script = self.script
