@@ -72,23 +72,21 @@ def compare(script: Script, answers: Stream, ignored: Sequence[re.Pattern[bytes]
     expected = script.expected
     if left and len(live) < expected:
         expected = max(len(live), script.acknowledged)
-    captured = script.answers.octets(0, expected)
+    captured = _filled(script.answers.octets(0, expected), live, script.answers.holes(expected))
     ours, theirs = _kept(captured, ignored), _kept(live, ignored)
-    difference = _first(captured, live, script.answers.holes(expected), whole, ours, theirs)
+    difference = _first(captured, live, whole, ours, theirs)
     gaps = zip(pairwise(ours), pairwise(theirs))
     changed = sum(captured[a[1] : b[0]] != live[c[1] : d[0]] for (a, b), (c, d) in gaps)
     return Comparison(difference, len(ours) - 1, changed)
 
 
 def _first(
-    captured: bytes, live: bytes, holes: Sequence[Range], whole: bool, ours: Sequence[Range], theirs: Sequence[Range]
+    captured: bytes, live: bytes, whole: bool, ours: Sequence[Range], theirs: Sequence[Range]
 ) -> Difference | None:
     """The first difference of what is kept of both. `whole`: the live stream must end where the captured one ends."""
     last = len(ours) - 1
     for index, ((begin, end), (live_begin, live_end)) in enumerate(zip(ours, theirs)):
         one, other = captured[begin:end], live[live_begin:live_end]
-        if holes:
-            other = _with_holes(other, begin, holes)
         cut_short = index == last and not whole and len(other) >= len(one)
         if one != other[: len(one)] or not (cut_short or len(one) == len(other)):
             at = _first_difference(one, other)
@@ -115,13 +113,12 @@ def _kept(octets: bytes, ignored: Sequence[re.Pattern[bytes]]) -> list[Range]:
     return kept
 
 
-def _with_holes(octets: bytes, begin: int, holes: Sequence[Range]) -> bytes:
-    """The live octets of a piece with zeros where the captured one, which begins at that offset, has a hole."""
-    made = bytearray(octets)
-    for hole_begin, hole_end in holes:
-        first, last = max(hole_begin - begin, 0), min(hole_end - begin, len(made))
-        if first < last:
-            made[first:last] = bytes(last - first)
+def _filled(captured: bytes, live: bytes, holes: Sequence[Range]) -> bytes:
+    """What was captured, with the live octets at the same offsets where it has a hole: they are equal to anything, and
+    what is masked of them is masked on both sides."""
+    made = bytearray(captured)
+    for begin, end in holes:
+        made[begin:end] = live[begin:end].ljust(end - begin, b"\0")
     return bytes(made)
 
 

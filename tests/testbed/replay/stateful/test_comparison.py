@@ -79,6 +79,19 @@ def test_a_client_that_had_enough_need_not_get_the_rest() -> None:
         assert offsets(compare(script, stream, ())) == difference
 
 
+def test_what_the_capture_lacks_is_equal_to_anything_and_masked_alike() -> None:
+    for first, last, live in ((0, 0, ONE), (0, 30, OTHER), (60, 66, OTHER[:60] + b"others"), (66, 66, ONE)):
+        tape = Tape().open()
+        tape.client(ACK | PSH, b"?")
+        tape.server(ACK, ONE[:first])
+        tape.server(ACK, ONE[last:], seq=1 + last)
+        stream = Stream()
+        stream.add(0, live)
+        assert offsets(compare(tape.close().script(), stream, patterns([DATES]))) is None, (first, last)
+    stream.cut(10)
+    assert offsets(compare(tape.script(), stream, patterns([DATES]))) == (10, 10), "but it must be there"
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 299), st.integers(1, 255))
 def test_one_other_octet_is_found(octets: bytes, at: int, change: int) -> None:
