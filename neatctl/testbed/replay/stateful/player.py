@@ -1,18 +1,17 @@
 """Plays one captured client against a live server, sans-IO: the server's segments and the time in, segments out.
 
 A captured segment goes when what its sender had of the server has come from this server too, and its time is there.
-Its flags, octets, options and window are the captured ones; sequence numbers and TSval are shifted by a constant;
-acknowledgements, SACK blocks and TSecr are what this server's octets make them (receipt.py). What TCP asks of a client
-besides is done here: an ACK where no captured one comes, and retransmission (flight.py). RFC 9293, 7323, 2018.
-Times are in microseconds. Knows no addresses beyond the pseudo-header, no sockets and no clock.
+What TCP asks of a client besides is done, too: an ACK where no captured one comes, and retransmission. Here is when;
+how it is said is in voice.py, what was sent in flight.py, what came in receipt.py. RFC 9293. Times are in microseconds.
+Knows no addresses beyond the pseudo-header, no sockets and no clock.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neatctl.core.wire.seq import before, unwrap
-from neatctl.core.wire.tcp_header import ACK, FIN, PSH, RST, SYN, Segment
+from neatctl.core.wire.seq import unwrap
+from neatctl.core.wire.tcp_header import ACK, RST, SYN, Segment
 from neatctl.testbed.replay.stateful import options
 from neatctl.testbed.replay.stateful.flight import Flight
 from neatctl.testbed.replay.stateful.receipt import Receipt
@@ -27,6 +26,7 @@ from neatctl.testbed.replay.stateful.script import (
     Script,
 )
 from neatctl.testbed.replay.stateful.segment_octets import Speaker
+from neatctl.testbed.replay.stateful.voice import Voice
 
 TIMED_OUT = "timeout"
 ENDLESS = "endless"
@@ -70,8 +70,6 @@ class Player:
 
     def __init__(self, script: Script, setting: Setting) -> None:
         self.script = script
-        self.out: list[bytes] = []
-        """Segments to send, in order; whoever sends them empties it."""
         self.over = False
         self.ended = ""
         """How, when it is over: as a script's `ended`, or TIMED_OUT or ENDLESS."""
@@ -79,13 +77,15 @@ class Player:
         """Captured segments that were sent, ..."""
         self.merged = 0
         """... and bare ACKs that had nothing left to say: it had been acknowledged."""
-        self.own_acks = 0
         self.unexpected = 0
         """Segments that cannot be of this connection."""
         self.flight = Flight()
         self.receipt = Receipt()
         self._setting = setting
         self._speaker = Speaker(setting.pseudo, setting.ports, (script.isn + setting.isn_shift) & 0xFFFFFFFF)
+        self._voice = Voice(script, self._speaker, self.flight, self.receipt, setting.time_shift)
+        self.out = self._voice.out
+        """Segments to send, in order; whoever sends them empties it."""
         self._next = 0
         self._piece = 0
         """Octets of the next segment that went: it may be too large for one of ours."""
@@ -98,16 +98,12 @@ class Player:
         self._ack_us = -1
         self._needed = 0
         self._server_scale = 0
-        self._ts_val = 0
         self._rst_sent = False
 
     # ---- input ----
     def begin(self, now: int) -> None:
         """Start: the SYN goes."""
         self._begun_us = self._sent_us = self._progress_us = now
-        times = options.timestamps(self.script.segments[0].options)
-        if times is not None:
-            self._ts_val = (times[0] + self._setting.time_shift) & 0xFFFFFFFF
         self._advance(now)
 
     def arrive(self, segment: Segment, now: int) -> None:
@@ -123,7 +119,7 @@ class Player:
             else:
                 self.unexpected += 1
         elif segment.flags & SYN or not segment.flags & ACK:
-            self._acknowledge()
+            self._voice.acknowledge()
         elif self._take_ack(segment, now):
             came = self.receipt.came
             at_once = self.receipt.take(segment)
@@ -132,7 +128,7 @@ class Player:
                 # What comes later in the same burst is acknowledged with it.
                 self._ack_us = now + ACK_US
             if at_once:
-                self._acknowledge()
+                self._voice.acknowledge()
         if not self.over:
             self._advance(now)
 
@@ -143,12 +139,12 @@ class Player:
         if 0 <= self._ack_us <= now:
             self._ack_us = -1
             if self.receipt.acked < self.receipt.came and not self._soon_acknowledged(now):
-                self._acknowledge()
+                self._voice.acknowledge()
         if 0 <= self.flight.due_us <= now:
             if self.flight.expired(now):
-                self._retransmit()
+                self._voice.retransmit(self._room)
             else:
-                self._emit(ACK, self.flight.una - 1, b"", b"")
+                self._voice.ask_for_window()
         self._advance(now)
         if not self.over and self._stalls_at() <= now:
             self._give_up(now)
@@ -163,6 +159,10 @@ class Player:
         if self.over:
             return -1
         return min(time for time in (self._due_us, self._ack_us, self.flight.due_us, self._stalls_at()) if time >= 0)
+
+    @property
+    def own_acks(self) -> int:
+        return self._voice.own_acks
 
     @property
     def unplayed(self) -> int:
@@ -223,8 +223,8 @@ class Player:
             self.merged += 1
             return True
         self._needed = max(self._needed, segment.needs)
-        kept = self._options_of(segment)
-        most = max(min(self.flight.mss, self._setting.mtu - IP_AND_TCP) - len(kept), 1)
+        kept = self._voice.options_of(segment)
+        most = max(self._room - len(kept), 1)
         last = False
         while not last:
             at = segment.seq + self._piece
@@ -232,7 +232,9 @@ class Player:
             if size < 0:
                 return False
             last = self._piece + size == segment.octets
-            self._send(segment, at, size, last, ack, kept, now)
+            end = self._voice.say(segment, at, size, ack, kept)
+            if end > at:
+                self.flight.sent(end, now)
             self._progress_us = now
             self._piece += size
         self.played += 1
@@ -262,7 +264,7 @@ class Player:
         """Whether a bare ACK would be a duplicate, which tells of a loss that there was not."""
         if segment.seq < self.flight.end or ack > self.receipt.acked:
             return False
-        return segment.needs < self._needed or self._window_of(segment) == self.receipt.field
+        return segment.needs < self._needed or self._voice.window_of(segment) == self.receipt.field
 
     def _soon_acknowledged(self, now: int) -> bool:
         """Whether a captured segment is about to acknowledge what came."""
@@ -283,8 +285,8 @@ class Player:
             return
         elif receipt.all_came:
             if receipt.acked < receipt.came:
-                self._acknowledge()
-            if self._fin_sent:
+                self._voice.acknowledge()
+            if self._voice.fin_sent:
                 self._end(CLOSED)
             else:
                 self._abort(CUT)
@@ -292,10 +294,6 @@ class Player:
             self._abort(ENDLESS)
         elif script.fin < 0 and script.ended != RESET_BY_SERVER and len(receipt.answers) >= script.expected:
             self._abort(CUT)
-
-    @property
-    def _fin_sent(self) -> bool:
-        return self.flight.end > len(self.script.sent) + 1
 
     # ---- what the server says ----
     def _open(self, segment: Segment, now: int) -> None:
@@ -327,7 +325,7 @@ class Player:
         if number > flight.una:
             self._progress_us = now
         if flight.acknowledge(number, segment.window << self._server_scale, not segment.length, now):
-            self._retransmit()
+            self._voice.retransmit(self._room)
         return True
 
     def _answer_late(self, segment: Segment) -> None:
@@ -336,68 +334,14 @@ class Player:
             return
         if self.ended == CLOSED:
             if segment.length:
-                self._acknowledge()
+                self._voice.acknowledge()
         elif segment.flags & ACK:
-            self.out.append(self._speaker.reset(segment.ack))
+            self._voice.reset_at(segment.ack)
 
-    # ---- output ----
-    def _send(self, segment: ClientSegment, at: int, size: int, last: bool, ack: int, kept: bytes, now: int) -> None:
-        """A captured segment, or a piece of one."""
-        flags = segment.flags if last else segment.flags & ~(FIN | PSH)
-        field = self._window_of(segment)
-        if flags & ACK:
-            self.receipt.tell(ack, field)
-        data = self.script.sent.octets(at - 1, at - 1 + size) if size else b""
-        self.out.append(self._speaker.say(flags, at, ack, field, kept, data, segment.urgent))
-        octets = size + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)
-        if octets:
-            self.flight.sent(at + octets, now)
-
-    def _acknowledge(self) -> None:
-        """An ACK of our own."""
-        self.own_acks += 1
-        self._emit(ACK, self.flight.end, self.receipt.sack_blocks(), b"")
-
-    def _retransmit(self) -> None:
-        """What stands at SND.UNA, once more."""
-        script, flight = self.script, self.flight
-        flight.retransmitted += 1
-        if flight.una == 0:
-            syn = script.segments[0]
-            kept = options.rewritten(syn.options, (self._ts_val, 0), may_grow=False)
-            self.out.append(self._speaker.say(syn.flags, 0, 0, syn.window, kept, b"", 0))
-            return
-        room = min(flight.mss, self._setting.mtu - IP_AND_TCP) - (12 if self.receipt.times else 0)
-        end = min(flight.end, flight.una + max(room, 1))
-        data = script.sent.octets(flight.una - 1, min(end - 1, len(script.sent)))
-        tail = PSH if data and end == flight.end else 0
-        self._emit(ACK | tail | (FIN if self._fin_sent and end == flight.end else 0), flight.una, b"", data)
-
-    def _emit(self, flags: int, seq: int, sack: bytes, data: bytes) -> None:
-        """A segment that was not captured; it acknowledges all that came."""
-        receipt = self.receipt
-        kept = options.rewritten(b"", (self._ts_val, receipt.ts_recent) if receipt.times else None, sack)
-        field = receipt.field_of(receipt.window)
-        receipt.tell(receipt.came, field)
-        self.out.append(self._speaker.say(flags, seq, receipt.came, field, kept, data, 0))
-
-    def _window_of(self, segment: ClientSegment) -> int:
-        """The captured window as this server reads it; it is ours until the next."""
-        self.receipt.window = segment.window if segment.flags & SYN else segment.window << self.script.scale
-        return segment.window if segment.flags & SYN else self.receipt.field_of(self.receipt.window)
-
-    def _options_of(self, segment: ClientSegment) -> bytes:
-        times = options.timestamps(segment.options)
-        val = self._ts_val
-        if times is not None:
-            val = (times[0] + self._setting.time_shift) & 0xFFFFFFFF
-            if not before(val, self._ts_val):
-                self._ts_val = val
-        if segment.flags & SYN:
-            return options.rewritten(segment.options, (val, 0), may_grow=False)
-        if not self.receipt.times:
-            return options.rewritten(segment.options, None)
-        return options.rewritten(segment.options, (val, self.receipt.ts_recent), may_grow=not segment.flags & RST)
+    @property
+    def _room(self) -> int:
+        """Octets of a segment behind its header of 20."""
+        return min(self.flight.mss, self._setting.mtu - IP_AND_TCP)
 
     # ---- the end ----
     def _stalls_at(self) -> int:
@@ -414,8 +358,7 @@ class Player:
     def _abort(self, ended: str) -> None:
         """Reset the connection, so that the server keeps nothing of it."""
         if self.receipt.isn >= 0:
-            for seq in sorted({self.flight.una, self.flight.end}):
-                self.out.append(self._speaker.reset((self._speaker.isn + seq) & 0xFFFFFFFF))
+            self._voice.reset()
         self._end(ended)
 
     def _end(self, ended: str) -> None:
