@@ -211,3 +211,87 @@ def test_a_capture_out_of_order_with_repeats_is_the_same_conversation(seed: int,
     tape.segments[3:-3] = body + again
     played = play(tape.script(), Server([len(REQUEST)], [ANSWER]))
     assert (played.player.ended, equal(played), played.server.octets) == (CLOSED, True, REQUEST)
+
+
+def test_what_came_behind_a_hole_is_told_by_sack_and_the_newest_timestamp_echoed() -> None:
+    lost = iter([False] * 9 + [True])
+
+    def fate(_index: int, octets: bytes) -> list[int]:
+        return [] if len(octets) > 200 and next(lost, False) else [100]
+
+    played = play(one().script(), Server([len(REQUEST)], [ANSWER], rto_us=20_000), Link(fate))
+    assert equal(played)
+    blocks = [segment for _, octets in played.sent if (segment := parsed(octets)).sack_blocks]
+    assert blocks, "no SACK"
+    assert all((segment.memory.get32(segment.sack_at) - segment.ack) & 0xFFFFFFFF < 1 << 20 for segment in blocks)
+    echoed = [parsed(octets).ts_ecr for _, octets in played.sent]
+    assert echoed[0] == 0
+    assert all(one <= other for one, other in pairwise(echoed))
+    assert played.server.ts_now - echoed[-1] < 10
+
+
+def test_three_repeats_of_an_acknowledgement_bring_what_was_lost() -> None:
+    upload = bytes(range(256)) * 40
+    tape = Tape().open()
+    for at in range(0, len(upload), 1024):
+        tape.client(ACK, upload[at : at + 1024])
+    tape.server()
+    large: list[int] = []
+
+    def fate(index: int, octets: bytes) -> list[int]:
+        if len(octets) > 800:
+            large.append(index)
+        return [] if len(octets) > 800 and len(large) == 3 else [100]
+
+    played = play(tape.close().script(), Server([], [], mss=1400), Link(fate))
+    assert (played.player.ended, played.player.flight.retransmitted) == (CLOSED, 1)
+    assert played.now_us < 100_000, "the timer was waited for"
+
+
+def test_only_the_last_piece_of_a_segment_carries_its_fin() -> None:
+    tape = Tape().open()
+    tape.client(ACK | PSH | FIN, bytes(3000))
+    tape.server()
+    tape.server(ACK | FIN)
+    tape.client()
+    played = play(tape.script(), Server([], [], mss=700))
+    pieces = [parsed(octets) for _, octets in played.sent if parsed(octets).data_octets]
+    assert [bool(piece.flags & FIN) for piece in pieces] == [False] * 4 + [True]
+    assert (played.player.ended, len(played.server.octets)) == (CLOSED, 3000)
+
+
+def test_a_closed_window_is_asked_for() -> None:
+    class Shut(Server):
+        """Has room for 3 KiB until it is asked for more."""
+
+        asked = 0
+
+        def arrive(self, octets: bytes) -> list[bytes]:
+            segment = parsed(octets)
+            number = (segment.seq - self.client_isn) & 0xFFFFFFFF
+            if 1 < self.rcv_nxt == number + 1 and not segment.length:
+                self.asked += 1
+                return [self._say(self.nxt, b"", ACK)]
+            return super().arrive(octets)
+
+        def _say(self, seq: int, data: bytes, flags: int) -> bytes:
+            self.window = 60_000 if self.asked else max(3072 - self.rcv_nxt, 0)
+            return super()._say(seq, data, flags)
+
+    tape = Tape().open()
+    for _ in range(5):
+        tape.client(ACK, bytes(1000))
+    tape.server()
+    server = Shut([], [])
+    played = play(tape.close().script(), server)
+    assert (played.player.ended, len(server.octets)) == (CLOSED, 5000)
+    assert server.asked >= 1
+
+
+def test_a_capture_whose_segments_changed_places_is_played_in_the_order_of_their_acknowledgements() -> None:
+    tape = Tape().open().ask(b"one", b"first").ask(b"two", b"second").close()
+    again = [each for each in tape.segments if each.data == b"two"]
+    tape.segments.remove(again[0])
+    tape.segments.insert(len(tape.segments) - 2, again[0])
+    played = play(tape.script(), Server([3, 6], [b"first", b"second"]))
+    assert (played.player.ended, equal(played)) == (CLOSED, True)
