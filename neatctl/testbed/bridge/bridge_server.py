@@ -33,7 +33,7 @@ MAX_CLIENTS = 32
 PATH_OCTETS = 107
 """The longest path of a Unix socket (unix(7)), less its final zero."""
 SCHEMA = 1
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16
 _TURN_US = 1_000_000
 _GOODBYE_S = 2.0
 

@@ -32,7 +32,7 @@ from neatctl.testbed.bridge.system_calls import Call, Calls, Result
 
 MAX_WAITING = 1024
 """Requests of a client that may wait at once; another one that would wait fails with ENOBUFS."""
-MAX_UNSENT = 1 << 22
+MAX_UNSENT = 1 << 20
 """Octets of answers that the client has not read; no request is worked on before there are fewer."""
 
 

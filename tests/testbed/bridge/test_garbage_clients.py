@@ -8,11 +8,10 @@ import socket
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neatctl.testbed.bridge import one_thread
-from neatctl.testbed.bridge.client_session import MAX_WAITING
+from neatctl.testbed.bridge import client_session, one_thread
 from neatctl.testbed.bridge.hello import BadHello, options_of, text_of
 from neatctl.testbed.bridge.one_thread import BridgeOptions
 from neatctl.testbed.bridge.raw_link import PEER_MAC, STACK_MAC, RawLink
@@ -20,6 +19,7 @@ from neatctl.testbed.bridge.requests import MAX_MESSAGE, BadStream, Framer, Op, 
 from tests.testbed.bridge.bridge_client import PEER, STACK, Caller, RawPeer
 
 
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(0, 1 << 31), st.integers(0, 99), st.binary(max_size=50)), max_size=5),
     st.data(),
@@ -86,8 +86,9 @@ def test_a_client_that_dies_in_a_blocking_call_leaves_nothing_waiting(caller: Ca
     caller.sock.sendall(request(9, Op.SEND, bytes(100))[:50])
 
 
-def test_calls_that_wait_are_bounded(caller: Caller) -> None:
-    numbers = [caller.ask(Op.READ_PACKET, struct.pack("!q", -1)) for _ in range(MAX_WAITING + 1)]
+def test_calls_that_wait_are_bounded(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_session, "MAX_WAITING", 20)
+    numbers = [caller.ask(Op.READ_PACKET, struct.pack("!q", -1)) for _ in range(21)]
     answer = caller.answer(numbers[-1])
     assert answer is not None
     assert answer.error == errno.ENOBUFS
@@ -104,7 +105,8 @@ def test_packets_that_nobody_reads_are_bounded_and_counted(caller: Caller, monke
     assert lost == [3, 0, 0, 0, 0]
 
 
-def test_a_client_that_reads_no_answers_is_not_worked_for(caller: Caller) -> None:
+def test_a_client_that_reads_no_answers_is_not_worked_for(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_session, "MAX_UNSENT", 1 << 14)
     caller.sock.settimeout(0.3)
     with pytest.raises(TimeoutError):
         caller.sock.sendall(request(8, Op.CLOCK) * 1_000_000)
