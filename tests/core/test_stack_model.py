@@ -6,12 +6,13 @@ import gc
 import random
 import sys
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from neatctl.core.channel.records import ABORT
 from neatctl.core.native import COMPILED
-from tests.core.stack_wire import BadLink, Link, StackHost
+from tests.core.stack_wire import SERVER, BadLink, Link, StackHost
 
 MANY = 40 if COMPILED else 10
 links = st.builds(
@@ -71,6 +72,28 @@ def test_whole_stacks_carry_octets_in_order_and_exactly_once(
     if not any(program.error for program in link.programs):
         assert sorted(bytes(program.got) for program in servers) == sorted(sent)
     settle(link)
+
+
+def test_a_neighbour_learned_from_a_damaged_frame_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first SYN's source MAC is damaged: no checksum tells, and answers would go astray for a minute."""
+    link = Link(1, BadLink(), BadLink())
+    link.answers = [b"answer"]
+    arrive = link.server.arrive
+    damaged: list[bytes] = []
+
+    def damage(frame: bytes) -> None:
+        if frame[12:14] == b"\x08\x00" and not damaged:
+            frame = frame[:8] + b"\x55" + frame[9:]
+            damaged.append(frame)
+        arrive(frame)
+
+    monkeypatch.setattr(link.server, "arrive", damage)
+    # The client need not ask, so the SYN is the first that the server hears of it.
+    link.client.stack.output.neighbours.learn(SERVER, b"\x02\x00" + SERVER, link.now)
+    client = link.connect(40_000, b"question")
+    link.run(link.now + 15_000_000)
+    assert damaged
+    assert client.got == b"answer"
 
 
 def sizes_of(host: StackHost) -> dict[str, int]:
