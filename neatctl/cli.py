@@ -6,6 +6,8 @@ set by an environment variable NEATCTL_*; an option on the line goes before it.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -416,6 +418,13 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        note(f"neatctl: {error.filename or 'output'}: {error.strerror}")
+        # What is left in the buffer would fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(verbs.DID_NOT_HOLD)
 
 
 if __name__ == "__main__":

@@ -110,3 +110,9 @@ def test_status_imports_neither_rich_nor_pyroute2() -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "typer" in imported
     assert not {name for name in imported if name.partition(".")[0] in {"rich", "pyroute2", "psutil", "asyncio"}}
+
+
+def test_a_full_disk_behind_stdout_is_one_line() -> None:
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([*NEATCTL, "version"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "neatctl: output: No space left on device\n")

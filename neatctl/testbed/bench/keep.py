@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def usable(directory: Path) -> str:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         return f"{directory}: {error.strerror}"
+    if not os.access(directory, os.W_OK | os.X_OK):
+        return f"{directory} cannot be written to"
     return ""
 
 
