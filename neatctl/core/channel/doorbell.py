@@ -7,6 +7,7 @@ one that was rung and not yet answered, swallows the ring.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from neatctl.core.native import Memory
@@ -31,7 +32,8 @@ class Doorbell:
 
     def close(self) -> None:
         os.close(self.fd)
-        if os.path.exists(self.path):
+        # The SYSCALL server removes it too, when it hears that its application left.
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
 
 

@@ -69,6 +69,10 @@ RESET = 4
 """The connection is gone; value is an errno (ECONNRESET, ETIMEDOUT, EHOSTUNREACH). The id is free."""
 ROOM = 5
 """value more octets may be sent."""
+URGENT = 6
+"""The peer's urgent pointer: urgent octets end value octets after those that were told so far (RFC 6093)."""
+INFO = 7
+"""The answer to QUERY; value is the query's. Payload: Linux's struct tcp_info."""
 
 # Application to replica.
 SEND = 16
@@ -84,13 +88,15 @@ CONSUMED = 20
 TAKEN = 21
 """id is a listener's: value connections were taken from its queue of accepted ones."""
 OPTION = 22
-"""value is an option of the list below, second its value."""
+"""value is an option of channel/socket_options.py, second its value."""
+QUERY = 23
+"""Asks for INFO; value comes back in it."""
 
 THEN_SHUT = 1
 THEN_CLOSE = 2
 
 NODELAY = 1
-"""OPTION: 1 turns Nagle's algorithm off."""
+"""OPTION: 1 turns Nagle's algorithm off. The others are in channel/socket_options.py."""
 
 MAX_SEND = 65536
 """The most octets in one SEND or DATA record."""

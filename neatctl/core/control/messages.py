@@ -180,6 +180,16 @@ class Listen(Message, frozen=True):
     port: int
     backlog: int
     reuse_port: bool = False
+    options: dict[int, int] = {}
+    """What connections begin with, by the numbers of channel/socket_options.py."""
+
+
+class Tune(Message, frozen=True):
+    """Connections of this listening socket begin with these options from now on (and no others)."""
+
+    request: int
+    listener: int
+    options: dict[int, int]
 
 
 class Unlisten(Message, frozen=True):
@@ -270,6 +280,7 @@ class Subsocket(msgspec.Struct, array_like=True, frozen=True):
     address: str
     port: int
     backlog: int
+    options: dict[int, int] = {}
 
 
 class Setup(Message, frozen=True):
@@ -307,7 +318,7 @@ class Answer(Message, frozen=True):
 
 FromChild = Announce | Beat | PeerFaulted | Snapshot | ListenersReady | MirrorEnded
 ToChild = Assign | Inject | Stop | Queues | Replicas | Attach | Mirrors | Impair
-ToSyscall = Hello | Listen | Unlisten | Goodbye | ReplicaHello | SetupDone
+ToSyscall = Hello | Listen | Unlisten | Tune | Goodbye | ReplicaHello | SetupDone
 FromSyscall = Welcome | Links | Listening | Done | Refused | Setup
 
 _encoder = msgspec.msgpack.Encoder()

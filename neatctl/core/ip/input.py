@@ -23,7 +23,7 @@ _CHECKSUM_KNOWN = NEEDS_CSUM | DATA_VALID
 _FLAGS_AT = VNET_FLAGS_AT
 _FRAME_AT = FRAME_AT
 _ECHO_REPLY, _UNREACHABLE, _ECHO = 0, 3, 8
-_PROTOCOL_UNREACHABLE, _PORT_UNREACHABLE = 2, 3
+_PROTOCOL_UNREACHABLE, _PORT_UNREACHABLE, _FRAGMENTATION_NEEDED = 2, 3, 4
 _QUOTED = 8
 _KEY_OCTETS = 12
 _KEYS_MASK = 255
@@ -177,7 +177,12 @@ class IpInput:
             + memory.bytes(ports + 2, 2)
             + memory.bytes(ports, 2)
         )
-        self._tcp.unreachable(key, memory.get8(at + 1), now)
+        seq = memory.get32(ports + 4)
+        code = memory.get8(at + 1)
+        if code == _FRAGMENTATION_NEEDED:
+            self._tcp.too_big(key, seq, memory.get16(at + 6), memory.get16(quoted + 2), now)
+        else:
+            self._tcp.unreachable(key, code, seq, now)
 
     def _send_unreachable(self, memory: Memory, ip: int, header: int, total: int, code: int, now: int) -> None:
         """RFC 1122 section 3.2.2.1: the header and 8 octets come back."""

@@ -24,6 +24,7 @@ from neatctl.core.control.messages import (
     ReplicaHello,
     Setup,
     SetupDone,
+    Subsocket,
     ToChild,
     encode,
     from_syscall,
@@ -61,7 +62,7 @@ class Replica(Work):
         self._driver_generation = 0
         self._applications: list[Application] = []
         self._links: dict[int, AppLink] = {}
-        self._subsockets: dict[int, tuple[int, str, int, int]] = {}
+        self._subsockets: dict[int, Subsocket] = {}
         self._syscall: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self._syscall.setsockopt(zmq.IDENTITY, f"replica.{config.index}.{config.generation}".encode())
         self._syscall.setsockopt(zmq.LINGER, 0)
@@ -198,18 +199,14 @@ class Replica(Work):
         for app, link in wanted.items():
             if app not in self._links:
                 self._link(link)
-        subsockets = {
-            subsocket.listener: (subsocket.app, subsocket.address, subsocket.port, subsocket.backlog)
-            for subsocket in setup.subsockets
-            if subsocket.app in self._links
-        }
-        for listener in [kept for kept, what in self._subsockets.items() if subsockets.get(kept) != what]:
+        subsockets = {subsocket.listener: subsocket for subsocket in setup.subsockets if subsocket.app in self._links}
+        for listener in [kept for kept in self._subsockets if kept not in subsockets]:
             del self._subsockets[listener]
             self.stack.tcp.unlisten(listener, now)
-        for listener, (app, address, port, backlog) in subsockets.items():
-            if listener not in self._subsockets:
-                self._subsockets[listener] = (app, address, port, backlog)
-                self.stack.tcp.listen(listener, app, address, port, backlog)
+        for listener, new in subsockets.items():
+            if self._subsockets.get(listener) != new:
+                self._subsockets[listener] = new
+                self.stack.tcp.listen(listener, new.app, new.address, new.port, new.backlog, new.options)
         self._answer(SetupDone(self.config.index, self.config.generation, setup.serial))
 
     def _link(self, link: AppLink) -> None:
@@ -225,7 +222,7 @@ class Replica(Work):
     def _drop(self, app: int, now: int) -> None:
         """An application is gone: its connections are reset, its subsockets closed."""
         self._links.pop(app, None)
-        self._subsockets = {k: what for k, what in self._subsockets.items() if what[0] != app}
+        self._subsockets = {k: kept for k, kept in self._subsockets.items() if kept.app != app}
         self.stack.tcp.detach(app, now)
         for application in self._applications:
             if application.app == app:

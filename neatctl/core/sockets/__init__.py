@@ -11,12 +11,12 @@ Knows records and the SYSCALL server's messages; never the TCP of a replica.
 from __future__ import annotations
 
 from neatctl.core.sockets.poll import Poll
-from neatctl.core.sockets.readiness import POLLERR, POLLHUP, POLLIN, POLLOUT
+from neatctl.core.sockets.readiness import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI
 from neatctl.core.sockets.stack import Stack
 from neatctl.core.sockets.stream import Socket
 from neatctl.core.spin import Pace
 
-__all__ = ["POLLERR", "POLLHUP", "POLLIN", "POLLOUT", "Pace", "Poll", "Socket", "Stack", "socket"]
+__all__ = ["POLLERR", "POLLHUP", "POLLIN", "POLLOUT", "POLLPRI", "Pace", "Poll", "Socket", "Stack", "socket"]
 
 
 def socket(stack: Stack) -> Socket:

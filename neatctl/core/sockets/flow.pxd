@@ -4,13 +4,14 @@ from neatctl.core.native cimport Memory
 from neatctl.core.sockets.outlet cimport Outlet
 from neatctl.core.sockets.readiness cimport Watched
 
-cdef long long _LUMP, _MAX_SEND, _IN, _OUT, _ERR, _HUP, _TIDY
-cdef long long _ABORT, _CLOSE, _CONSUMED, _NODELAY, _OPTION, _SHUT, _TAKEN, _THEN_CLOSE, _THEN_SHUT
+cdef long long _LUMP, _MAX_SEND, _IN, _OUT, _PRI, _ERR, _HUP, _TIDY
+cdef long long _ABORT, _CLOSE, _CONSUMED, _NODELAY, _OPTION, _QUERY, _SHUT, _TAKEN, _THEN_CLOSE, _THEN_SHUT
 
 
 cdef class Flow(Watched):
     cdef public Outlet outlet
-    cdef public long long ident, room, unread, error
+    cdef public long long ident, room, unread, error, lump, urgent
+    cdef public bytes info
     cdef public bytes key
     cdef public bint ended, shut, failed
     cdef bytes _piece
@@ -22,6 +23,8 @@ cdef class Flow(Watched):
     cpdef peer_ended(self)
     cpdef granted(self, long long octets)
     cpdef reset(self, long long error)
+    cpdef urgent_ahead(self, long long octets)
+    cpdef informed(self, bytes info)
     @cython.locals(piece=bytes, have=cython.longlong, start=cython.longlong)
     cpdef bytes take(self, long long octets)
     @cython.locals(piece=bytes, at=cython.longlong, part=cython.longlong)
@@ -31,7 +34,9 @@ cdef class Flow(Watched):
     @cython.locals(sent=cython.longlong, part=cython.longlong)
     cpdef long long send(self, bytes data, Memory source, long long start, long long octets) except? -1
     cpdef shut_down(self)
+    cpdef set_option(self, long long option, long long value)
     cpdef set_nodelay(self, bint on)
+    cpdef query(self)
     cpdef close(self, bint abort)
 
 

@@ -17,6 +17,7 @@ from neatctl.core.channel.records import (
     MAX_SEND,
     NODELAY,
     OPTION,
+    QUERY,
     SHUT,
     TAKEN,
     THEN_CLOSE,
@@ -24,7 +25,7 @@ from neatctl.core.channel.records import (
 )
 from neatctl.core.native import Memory
 from neatctl.core.sockets.outlet import Outlet
-from neatctl.core.sockets.readiness import POLLERR, POLLHUP, POLLIN, POLLOUT, Watched
+from neatctl.core.sockets.readiness import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, Watched
 
 CREDIT_LUMP_OCTETS = 65536
 """Octets that the program takes before the replica is told: a quarter of its default receive buffer, which
@@ -42,6 +43,8 @@ _CLOSE = CLOSE
 _CONSUMED = CONSUMED
 _NODELAY = NODELAY
 _OPTION = OPTION
+_QUERY = QUERY
+_PRI = POLLPRI
 _SHUT = SHUT
 _TAKEN = TAKEN
 _THEN_CLOSE = THEN_CLOSE
@@ -67,6 +70,12 @@ class Flow(Watched):
         self.failed = False
         self.error = 0
         """The errno that the next call reports, once."""
+        self.lump = _LUMP
+        """Octets that the program takes before the replica is told."""
+        self.urgent = 0
+        """How many octets from the next one on are urgent (RFC 6093), 0 for none."""
+        self.info: bytes | None = None
+        """The last answer to a QUERY."""
         self._piece: bytes | None = None
         """The first that is unread, from `_offset` on; `_pieces` follow it, from `_next` on."""
         self._offset = 0
@@ -79,6 +88,8 @@ class Flow(Watched):
         events = 0
         if self.unread or self.ended:
             events = _IN
+        if self.urgent:
+            events |= _PRI
         if self.failed:
             events |= _OUT | _HUP
             if self.error:
@@ -123,6 +134,16 @@ class Flow(Watched):
             self.failed = True
             self.ended = True
             self.error = error
+        self.wake()
+
+    def urgent_ahead(self, octets: int) -> None:
+        """The peer's urgent octets end so many octets after those that arrived."""
+        self.urgent = max(self.urgent, self.unread + octets)
+        self.wake()
+
+    def informed(self, info: bytes) -> None:
+        """A QUERY was answered."""
+        self.info = info
         self.wake()
 
     # ---- what the program does ----
@@ -177,7 +198,9 @@ class Flow(Watched):
     def _credit(self, octets: int) -> None:
         self.unread -= octets
         self._uncredited += octets
-        if self._uncredited >= _LUMP and not self.ended:
+        if self.urgent:
+            self.urgent = max(self.urgent - octets, 0)
+        if self._uncredited >= self.lump and not self.ended:
             self.outlet.post(_CONSUMED, self.ident, self._uncredited, 0)
             self._uncredited = 0
 
@@ -201,10 +224,19 @@ class Flow(Watched):
             self.outlet.post(_SHUT, self.ident, 0, 0)
         self.wake()
 
+    def set_option(self, option: int, value: int) -> None:
+        """Set an option of channel/socket_options.py."""
+        if not self.failed:
+            self.outlet.post(_OPTION, self.ident, option, value)
+
     def set_nodelay(self, on: bool) -> None:
         """Turn Nagle's algorithm off, or on again."""
-        if not self.failed:
-            self.outlet.post(_OPTION, self.ident, _NODELAY, int(on))
+        self.set_option(_NODELAY, int(on))
+
+    def query(self) -> None:
+        """Ask for what TCP_INFO tells; the answer will be in `info`."""
+        self.info = None
+        self.outlet.post(_QUERY, self.ident, 0, 0)
 
     def close(self, abort: bool) -> None:
         """Be done with the connection: in order, or by a reset."""

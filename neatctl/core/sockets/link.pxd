@@ -6,7 +6,7 @@ from neatctl.core.sockets.flow cimport Flow, Listener, Subsocket
 from neatctl.core.sockets.outlet cimport Outlet
 
 cdef long long _HEADER, _KEY_IPV4, _KEY_IPV6, _MAX_ROOM, _BURST
-cdef long long _ABORT, _ACCEPTED, _DATA, _END, _ROOM, _LARGEST
+cdef long long _ABORT, _ACCEPTED, _DATA, _END, _ROOM, _RESET, _URGENT, _INFO, _LARGEST
 
 
 cdef class Listeners:

@@ -13,9 +13,12 @@ from neatctl.core.channel.records import (
     ACCEPTED,
     DATA,
     END,
+    INFO,
     MAX_SEND,
+    RESET,
     ROOM,
     SOCKET_HEADER,
+    URGENT,
 )
 from neatctl.core.sockets.flow import Flow, Listener, Subsocket
 from neatctl.core.sockets.outlet import Outlet
@@ -34,6 +37,9 @@ _ACCEPTED = ACCEPTED
 _DATA = DATA
 _END = END
 _ROOM = ROOM
+_RESET = RESET
+_URGENT = URGENT
+_INFO = INFO
 
 
 class Listeners:
@@ -103,7 +109,8 @@ class Link:
         if kind == _ACCEPTED:
             self._accepted(ident, memory.get32(at + 8), memory.get32(at + 12), at, octets)
             return
-        if kind < _DATA or kind > _ROOM or (kind != _DATA and octets != _HEADER) or octets > _LARGEST:
+        bare = kind != _DATA and kind != _INFO
+        if kind < _DATA or kind > _INFO or (bare and octets != _HEADER) or octets > _LARGEST:
             raise PeerFault("record", f"kind {kind} of {octets} octets")
         flow = self.outlet.flows.get(ident)
         if flow is None:
@@ -117,9 +124,13 @@ class Link:
             flow.granted(memory.get32(at + 8))
         elif kind == _END:
             flow.peer_ended()
-        else:  # RESET
+        elif kind == _RESET:
             del self.outlet.flows[ident]
             flow.reset(memory.get32(at + 8))
+        elif kind == _URGENT:
+            flow.urgent_ahead(min(memory.get32(at + 8), _MAX_ROOM))
+        else:
+            flow.informed(memory.bytes(at + _HEADER, octets - _HEADER))
 
     def _accepted(self, ident: int, listener_id: int, room: int, at: int, octets: int) -> None:
         key_octets = octets - _HEADER

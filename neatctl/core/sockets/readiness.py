@@ -10,6 +10,8 @@ from __future__ import annotations
 
 POLLIN = 0x001
 """Octets, a connection to accept, the end of the stream or an error can be taken without waiting."""
+POLLPRI = 0x002
+"""Urgent octets are ahead (RFC 6093)."""
 POLLOUT = 0x004
 """At least one octet can be sent without waiting, or sending would fail at once."""
 POLLERR = 0x008

@@ -12,13 +12,15 @@ import os
 import select
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from neatctl.core.channel import endpoint
 from neatctl.core.channel.doorbell import Doorbell
 from neatctl.core.channel.face import Consumer, PeerFault
 from neatctl.core.control import messages
 from neatctl.core.native import Epoll, now_us, yield_cpu
 from neatctl.core.sockets.control import Control
-from neatctl.core.sockets.flow import Listener, failure
+from neatctl.core.sockets.flow import Flow, Listener, failure
 from neatctl.core.sockets.link import Link, Listeners
 from neatctl.core.sockets.readiness import Watched
 from neatctl.core.spin import DEFAULT_SPIN, Spin
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _SERVICE_US = 2_000
 """How long a busy program may go without a look at descriptors and the SYSCALL server."""
+_ANSWER_US = 1_000_000
+"""How long a replica may take to answer TCP_INFO."""
 
 
 class Stack:
@@ -243,17 +247,21 @@ class Stack:
         self._close_link(link)
 
     # ---- listening sockets ----
-    def listen(self, address: str, port: int, backlog: int, reuse_port: bool) -> tuple[Listener, str, int]:
+    def listen(
+        self, address: str, port: int, backlog: int, reuse_port: bool, options: dict[int, int]
+    ) -> tuple[Listener, str, int]:
         """Listen in every replica: the listener, its address and port. Waits for the server; OSError as listen(2)."""
         number = self._control.next_request()
-        message = messages.Listen(number, address, port, backlog, reuse_port)
+        message = messages.Listen(number, address, port, backlog, reuse_port, dict(options))
         answers: list[messages.Listening | messages.Done | messages.Refused] = []
 
         def answered(answer: messages.Listening | messages.Done | messages.Refused) -> None:
             answers.append(answer)
             if isinstance(answer, messages.Listening):
                 # At once: the same answer may come twice in a row, and the second must not look like a stray one.
-                self._bound[answer.listener] = messages.Listen(0, address, answer.port, backlog, reuse_port)
+                self._bound[answer.listener] = messages.Listen(
+                    0, address, answer.port, backlog, reuse_port, dict(options)
+                )
 
         self.listeners.awaited += 1
         self._control.request(number, message, answered, now_us())
@@ -292,6 +300,29 @@ class Stack:
         self.flush()
         self._close_at_server(listener.ident)
 
+    def tune(self, listener: Listener, options: dict[int, int]) -> None:
+        """Connections that a listening socket accepts from now on begin with these options."""
+        bound = self._bound.get(listener.ident)
+        if bound is not None:
+            self._bound[listener.ident] = msgspec.structs.replace(bound, options=dict(options))
+        number = self._control.next_request()
+        self._control.request(number, messages.Tune(number, listener.ident, dict(options)), lambda _: None, now_us())
+        self._hear_soon()
+
+    def ask(self, flow: Flow, timeout_us: int = _ANSWER_US) -> bytes:
+        """What TCP_INFO tells, from the replica; b"" if the connection is gone or no answer comes in time."""
+        limit = now_us() + timeout_us
+        flow.query()
+        while flow.info is None and not flow.failed:
+            self.flush()
+            self.turn()
+            now = now_us()
+            if now >= limit:
+                break
+            if flow.info is None:
+                self.sleep(limit - now)
+        return flow.info or b""
+
     def _close_at_server(self, ident: int) -> None:
         number = self._control.next_request()
         self._control.request(number, messages.Unlisten(number, ident), lambda _: None, now_us())
@@ -306,7 +337,7 @@ class Stack:
         """The SYSCALL server lost its memory: tell it what we listen to."""
         for ident, bound in list(self._bound.items()):
             number = self._control.next_request()
-            message = messages.Listen(number, bound.address, bound.port, bound.backlog, bound.reuse_port)
+            message = messages.Listen(number, bound.address, bound.port, bound.backlog, bound.reuse_port, bound.options)
 
             def answered(answer: messages.Listening | messages.Done | messages.Refused, ident: int = ident) -> None:
                 self._renumber(ident, answer)

@@ -14,7 +14,10 @@ cdef class Socket:
     cdef public Listener listener
     cdef public long long timeout_us
     cdef readonly bint closed
-    cdef bint _nodelay, _bound
+    cdef bint _bound
+    cdef public dict options
+    cdef public tuple linger
+    cdef public long long reuse_address
     cdef str _address
     cdef long long _port
     @cython.locals(flow=Flow)
@@ -43,7 +46,6 @@ cdef class Socket:
     cpdef close(self)
     cpdef abort(self)
     cdef _gone(self)
-    cdef _set_nodelay(self, bint on)
     cpdef Watched watched(self)
 
 

@@ -12,8 +12,10 @@ import io
 import socket as kernel
 from typing import TYPE_CHECKING
 
+from neatctl.core.channel.tcp_info import TcpInfo
 from neatctl.core.native import Memory, now_us
 from neatctl.core.sockets.flow import Flow, Listener, failure
+from neatctl.core.sockets.options import NO_OPTIONS, get_option, info_of, inherit, result, set_option, wait_until_sent
 from neatctl.core.sockets.readiness import POLLIN, POLLOUT, Watched
 from neatctl.core.sockets.stack import Stack
 
@@ -38,7 +40,10 @@ class Socket:
         self.timeout_us = -1
         """-1 blocks, 0 does not, else how long a call may wait."""
         self.closed = False
-        self._nodelay = False
+        self.options: dict[int, int] = NO_OPTIONS
+        """What was set, or inherited; never changed, but replaced."""
+        self.linger = (0, 0)
+        self.reuse_address = 1
         self._bound = False
         self._address = ""
         self._port = 0
@@ -186,7 +191,7 @@ class Socket:
             raise failure(errno.EINVAL)
         if self.listener is None:
             self.listener, self._address, self._port = self.stack.listen(
-                self._address, self._port, max(backlog, 1), False
+                self._address, self._port, max(backlog, 1), False, self.options
             )
             self._bound = True
 
@@ -208,8 +213,9 @@ class Socket:
         accepted = Socket(self.stack)
         accepted.flow = flow
         accepted._bound = True
-        if self._nodelay:
-            accepted._set_nodelay(True)
+        if self.options:
+            inherit(accepted, self.options)
+        accepted.linger = self.linger
         return accepted, end_of(flow.key, False)
 
     def connect(self, address: tuple[str, int]) -> None:
@@ -249,7 +255,10 @@ class Socket:
         if self.closed:
             return
         if self.flow is not None:
-            self.flow.close(self.flow.unread > 0)
+            on, seconds = self.linger
+            if on and seconds and not self.flow.failed:
+                wait_until_sent(self, seconds)
+            self.flow.close(self.flow.unread > 0 or bool(on and not seconds))
         self._gone()
 
     def abort(self) -> None:
@@ -287,34 +296,24 @@ class Socket:
     def getblocking(self) -> bool:
         return self.timeout_us != 0
 
-    def setsockopt(self, level: int, optname: int, value: int) -> None:
-        """TCP_NODELAY; a listening socket hands it on. SO_REUSEADDR is accepted: here it is always so."""
-        self._open()
-        if level == kernel.IPPROTO_TCP and optname == kernel.TCP_NODELAY:
-            self._set_nodelay(bool(value))
-        elif level != kernel.SOL_SOCKET or optname != kernel.SO_REUSEADDR:
-            raise OSError(errno.ENOPROTOOPT, f"option {optname} of level {level} is not supported")
+    def setsockopt(self, level: int, optname: int, value: int | Buffer) -> None:
+        """The options of sockets/options.py, SO_LINGER, TCP_CONGESTION, and SO_REUSEADDR, which here is always so.
 
-    def getsockopt(self, level: int, optname: int) -> int:
-        """TCP_NODELAY, SO_ERROR, SO_TYPE and SO_REUSEADDR."""
+        Connections begin with what their listening socket has. OSError with EINVAL, ENOPROTOOPT or (for an unknown
+        congestion algorithm) ENOENT, as Linux.
+        """
         self._open()
-        if level == kernel.IPPROTO_TCP and optname == kernel.TCP_NODELAY:
-            return int(self._nodelay)
-        if level == kernel.SOL_SOCKET and optname == kernel.SO_ERROR:
-            error = 0
-            if self.flow is not None:
-                error, self.flow.error = self.flow.error, 0
-            return error
-        if level == kernel.SOL_SOCKET and optname == kernel.SO_TYPE:
-            return int(kernel.SOCK_STREAM)
-        if level == kernel.SOL_SOCKET and optname == kernel.SO_REUSEADDR:
-            return 1
-        raise OSError(errno.ENOPROTOOPT, f"option {optname} of level {level} is not supported")
+        set_option(self, level, optname, value)
 
-    def _set_nodelay(self, on: bool) -> None:
-        self._nodelay = on
-        if self.flow is not None:
-            self.flow.set_nodelay(on)
+    def getsockopt(self, level: int, optname: int, buflen: int = 0) -> int | bytes:
+        """What holds: an int, or with `buflen` at most so many octets. TCP_INFO and TCP_MAXSEG ask the replica."""
+        self._open()
+        return result(get_option(self, level, optname), buflen)
+
+    def tcp_info(self) -> TcpInfo:
+        """What the replica knows of the connection (TCP_INFO); TimeoutError if it does not answer."""
+        self._open()
+        return info_of(self)
 
     def getpeername(self) -> tuple[str, int]:
         self._open()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 
+from neatctl.core.channel.socket_options import is_sound
 from neatctl.core.control.messages import (
     VERSION,
     Done,
@@ -29,6 +30,7 @@ from neatctl.core.control.messages import (
     SetupDone,
     Snapshot,
     Subsocket,
+    Tune,
     Unlisten,
     Welcome,
 )
@@ -203,12 +205,14 @@ class SyscallServer:
                 self.ignored += 1
         elif isinstance(message, Goodbye):
             self._remove_app(identity)
-        elif not isinstance(message, Listen | Unlisten):
+        elif not isinstance(message, Listen | Unlisten | Tune):
             self.ignored += 1
         elif message.request in app.answers:
             self._send(identity, app.answers[message.request])
         elif isinstance(message, Unlisten):
             self._unlisten(app, message)
+        elif isinstance(message, Tune):
+            self._tune(app, message)
         else:
             self._listen(app, message)
 
@@ -240,7 +244,9 @@ class SyscallServer:
             return
         address = "" if message.address == "0.0.0.0" else message.address
         backlog = min(max(message.backlog, 1), MAX_BACKLOG)
-        record = s.ListenerRecord(self._next_listener, app.record.app, message.request, address, port, backlog)
+        record = s.ListenerRecord(
+            self._next_listener, app.record.app, message.request, address, port, backlog, message.options
+        )
         self._next_listener += 1
         self._new_setup()
         listener = s.Listener(record, self._serial, {peer.key for peer in self.replicas.values()})
@@ -252,6 +258,8 @@ class SyscallServer:
         """The errno and text that a request to listen is refused with; 0 if it is not."""
         if not 0 <= message.port <= 65535:
             return errno.EINVAL, f"{message.port} is not a port"
+        if not _are_sound(message.options):
+            return errno.EINVAL, f"{message.options} are no options of a socket"
         if message.reuse_port:
             return errno.ENOPROTOOPT, "sharing a port between listening sockets is not supported yet"
         if message.address not in ("", "0.0.0.0", self._address):
@@ -289,6 +297,19 @@ class SyscallServer:
             self._new_setup()
             self._saved()
         self._answer(app, Done(message.request))
+
+    def _tune(self, app: s.App, message: Tune) -> None:
+        listener = self.listeners.get(message.listener)
+        if listener is None or listener.record.app != app.record.app:
+            self._answer(app, Refused(message.request, errno.EBADF, "this socket does not listen any more"))
+        elif not _are_sound(message.options):
+            self._answer(app, Refused(message.request, errno.EINVAL, f"{message.options} are no options of a socket"))
+        else:
+            if listener.record.options != message.options:
+                listener.record.options = message.options
+                self._new_setup()
+                self._saved()
+            self._answer(app, Done(message.request))
 
     def _answer_if_in_force(self, listener: s.Listener) -> None:
         if listener.awaits:
@@ -377,7 +398,7 @@ class SyscallServer:
     def _setup(self, peer: s.Peer) -> Setup:
         apps = [s.link_of_replica(self._rings, app.record, peer.record) for app in self.apps.values()]
         subsockets = [
-            Subsocket(r.listener, r.app, r.address, r.port, r.backlog)
+            Subsocket(r.listener, r.app, r.address, r.port, r.backlog, r.options)
             for r in (listener.record for listener in self.listeners.values())
         ]
         return Setup(self._serial, apps, subsockets)
@@ -404,3 +425,7 @@ class SyscallServer:
                 self._next_port,
             )
         )
+
+
+def _are_sound(options: dict[int, int]) -> bool:
+    return all(is_sound(option, value) for option, value in options.items())

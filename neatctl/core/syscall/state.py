@@ -39,6 +39,7 @@ class ListenerRecord(msgspec.Struct, array_like=True):
     address: str
     port: int
     backlog: int
+    options: dict[int, int] = {}
 
 
 class ReplicaRecord(msgspec.Struct, array_like=True):

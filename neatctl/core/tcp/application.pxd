@@ -20,4 +20,5 @@ cdef class Listener:
     cdef readonly long long number, port
     cdef readonly Application app
     cdef readonly bytes address
-    cdef public long long backlog, half_open, untaken
+    cdef public object options
+    cdef public long long defer_us, backlog, half_open, untaken

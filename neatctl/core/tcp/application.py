@@ -11,6 +11,7 @@ from typing import Any
 
 from neatctl.core.channel.face import Producer
 from neatctl.core.channel.records import SOCKET_HEADER
+from neatctl.core.tcp.options import Options
 
 _HEADER = SOCKET_HEADER
 
@@ -53,6 +54,10 @@ class Listener:
         """4 octets, or b"" for any."""
         self.port = port
         self.backlog = backlog
+        self.options: Options | None = None
+        """What its connections begin with; None for all defaults."""
+        self.defer_us = 0
+        """How long a connection waits for its first octets before the application is told (TCP_DEFER_ACCEPT)."""
         self.half_open = 0
         self.untaken = 0
         """Connections that the application was told of and did not take."""

@@ -27,11 +27,12 @@ from neatctl.core.tcp.states import (
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import FAST, Tcb
 from neatctl.core.tcp.telling import tell, tell_data, tell_piece, tell_room
+from neatctl.core.tcp.urgent import take_urgent
 from neatctl.core.tcp.wheel import NEVER
 from neatctl.core.wire.seq import before, unwrap
-from neatctl.core.wire.tcp_header import ACK, FIN, RST, SYN, Segment
+from neatctl.core.wire.tcp_header import ACK, FIN, RST, SYN, URG, Segment
 
-_ACK, _FIN, _RST, _SYN = ACK, FIN, RST, SYN
+_ACK, _FIN, _RST, _SYN, _URG = ACK, FIN, RST, SYN, URG
 _CLOSED, _SYN_RECEIVED, _ESTABLISHED, _TIME_WAIT = CLOSED, SYN_RECEIVED, ESTABLISHED, TIME_WAIT
 _FIN_WAIT_1, _FIN_WAIT_2 = FIN_WAIT_1, FIN_WAIT_2
 _FIN_ACKED, _FIN_ARRIVED = FIN_ACKED, FIN_ARRIVED
@@ -44,6 +45,8 @@ _CHALLENGE_US = 100_000
 """One challenge ACK per connection in this time (RFC 5961 section 7, without a counter that all share)."""
 _PAWS_IDLE_US = 24 * 86_400 * 1_000_000
 """TS.Recent is out of date after 24 days (RFC 7323 section 5.5)."""
+_MAX_KEPT_OCTETS = 64 << 20
+"""Out-of-order octets of all connections of a replica; beyond it they are sent again."""
 ORPHAN_FIN_WAIT_US = 60_000_000
 """How long FIN-WAIT-2 waits for the FIN of a peer that nobody listens to any more; as Linux."""
 
@@ -54,6 +57,7 @@ def segment_arrives(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> Non
     """A segment for a connection in SYN-RECEIVED or later, TIME-WAIT excepted."""
     segment.seq = unwrap(segment.seq, tcb.rcv_nxt)
     segment.ack = unwrap(segment.ack, tcb.snd_una)
+    tcb.heard_us = now
     if (
         _check_timestamp(tables, tcb, segment, now)
         and _check_sequence(tables, tcb, segment, now)
@@ -61,6 +65,8 @@ def segment_arrives(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> Non
         and _check_syn(tables, tcb, segment, now)
         and _check_ack(tables, tcb, segment, now)
     ):
+        if segment.flags & _URG:
+            take_urgent(tables, tcb, segment)
         if segment.data_octets:
             _take_text(tables, tcb, segment, now)
         if segment.flags & _FIN and tcb.state >= _ESTABLISHED:
@@ -159,6 +165,14 @@ def _check_ack(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bool:
             tables.counters.drop_ack += 1
             reply_reset(tables, segment, tcb.key, now)
             return False
+        listener = tcb.listener
+        if (
+            listener is not None
+            and listener.defer_us
+            and segment.length == 0
+            and not _deferred_long_enough(tables, tcb, listener.defer_us, now)
+        ):
+            return False
         establish(tables, tcb, segment, now)
     if ack > tcb.snd_max or ack < tcb.snd_una - tcb.max_wnd:
         tables.counters.drop_ack += 1
@@ -171,18 +185,30 @@ def _check_ack(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bool:
     if ack > tcb.snd_una:
         take_ack(tables, tcb, ack, segment, now)
         _take_window(tcb, segment, window)
-        if tcb.room_owed >= tables.room_lump:
+        if tcb.room_owed >= tcb.room_lump:
             tell_room(tables, tcb)
         return _our_fin_acked(tables, tcb, now)
     if ack == tcb.snd_una:
         if ack == tcb.tail_end and segment.length == 0:
             tcb.tail_end = -1
-        if news or (
-            tcb.snd_max > ack and segment.length == 0 and window == tcb.snd_wnd and not tcb.persist
-        ):
+        if news or (tcb.snd_max > ack and segment.length == 0 and window == tcb.snd_wnd and not tcb.persist):
             take_duplicate(tables, tcb, now)
         _take_window(tcb, segment, window)
     return True
+
+
+def _deferred_long_enough(tables: Tables, tcb: Tcb, defer_us: int, now: int) -> bool:
+    """TCP_DEFER_ACCEPT: a handshake waits for the first octets; when that took too long the SYN-ACK goes again, and
+    the answer to it makes the connection."""
+    rare = tcb.rarely()
+    if rare.defer_until_us == 0:
+        rare.defer_until_us = now + defer_us
+        tcb.rtx_us = rare.defer_until_us
+        tcb.backoff = tcb.unanswered = 0
+        tcb.rtt_seq = -1
+        tables.counters.accepts_deferred += 1
+        return False
+    return now >= rare.defer_until_us
 
 
 def _take_window(tcb: Tcb, segment: Segment, window: int) -> None:
@@ -209,7 +235,7 @@ def _our_fin_acked(tables: Tables, tcb: Tcb, now: int) -> bool:
         wait(tables, tcb, now)
         return False
     if tcb.orphan:
-        tcb.linger_us = now + _ORPHAN_FIN_WAIT_US
+        tcb.slow_us = now + _ORPHAN_FIN_WAIT_US
     return True
 
 
@@ -244,7 +270,7 @@ def _take_text(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> None:
     if tcb.reassembly is not None:
         _take_kept(tables, tcb, tcb.reassembly)
         tcb.ack_now = True
-    elif tcb.unacked >= 2 * tcb.mss or segment.data_octets > tcb.mss:
+    elif tcb.unacked >= 2 * tcb.mss or segment.data_octets > tcb.mss or tcb.quickack:
         tcb.ack_now = True
     elif tcb.ack_us == _NEVER:
         tcb.ack_us = now + _DELAYED_ACK_US
@@ -254,7 +280,10 @@ def _keep(tables: Tables, tcb: Tcb, segment: Segment, seq: int, at: int, octets:
     """Queue octets behind a gap, and owe the peer a duplicate ACK at once (RFC 5681 section 4.2)."""
     if tcb.reassembly is None:
         tcb.reassembly = Reassembly()
-    if tcb.reassembly.insert(seq, segment.memory, at, octets):
+    kept = tcb.reassembly
+    cost = kept.cost
+    if tables.kept < _MAX_KEPT_OCTETS and kept.insert(seq, segment.memory, at, octets):
+        tables.kept += kept.cost - cost
         tables.counters.out_of_order_in += 1
     else:
         tables.counters.drop_out_of_order += 1
@@ -266,6 +295,7 @@ def _keep(tables: Tables, tcb: Tcb, segment: Segment, seq: int, at: int, octets:
 
 def _take_kept(tables: Tables, tcb: Tcb, kept: Reassembly) -> None:
     """The gap is closed: hand over what waited behind it (MUST-59: all of it before the ACK)."""
+    tables.kept -= kept.cost
     while True:
         span = kept.take(tcb.rcv_nxt)
         if span is None:
@@ -278,6 +308,7 @@ def _take_kept(tables: Tables, tcb: Tcb, kept: Reassembly) -> None:
                 tables.counters.octets_in += end - tcb.rcv_nxt
                 tcb.rcv_nxt = end
             seq = end
+    tables.kept += kept.cost
     if not kept.spans:
         tcb.reassembly = None
 
@@ -289,7 +320,9 @@ def _take_fin(tables: Tables, tcb: Tcb, now: int) -> None:
         return
     tcb.rcv_nxt += 1
     tcb.ack_now = True
-    tcb.reassembly = None
+    if tcb.reassembly is not None:
+        tables.kept -= tcb.reassembly.cost
+        tcb.reassembly = None
     tcb.owes_end = True
     if not tcb.waiting:
         tell(tables, tcb)

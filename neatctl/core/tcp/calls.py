@@ -1,4 +1,5 @@
-"""What an application says of its connections (SEND, SHUT, CLOSE, ABORT, CONSUMED, OPTION) and listeners (TAKEN).
+"""What an application says of its connections (SEND, SHUT, CLOSE, ABORT, CONSUMED, OPTION, QUERY) and listeners
+(TAKEN).
 
 RFC 9293 sections 3.10.2 to 3.10.5 as records (core/channel/records.py). An application is not trusted: a record that
 is malformed or breaks the credit is its fault (PeerFault), one for a connection that is gone is only late, and counted.
@@ -14,6 +15,7 @@ from neatctl.core.channel.records import (
     MAX_SEND,
     NODELAY,
     OPTION,
+    QUERY,
     SEND,
     SHUT,
     SOCKET_HEADER,
@@ -21,16 +23,21 @@ from neatctl.core.channel.records import (
     THEN_CLOSE,
     THEN_SHUT,
 )
+from neatctl.core.channel.socket_options import is_sound
 from neatctl.core.native import Memory
 from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.arrival import ORPHAN_FIN_WAIT_US
 from neatctl.core.tcp.ending import abort, fail
+from neatctl.core.tcp.info import GONE, tcp_info
 from neatctl.core.tcp.segment_out import window_edge
+from neatctl.core.tcp.slow_timer import set_option
 from neatctl.core.tcp.states import CLOSE_CALLED, FIN_WAIT_2, SYN_RECEIVED, SYN_SENT
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import Tcb
+from neatctl.core.tcp.telling import tell_info
 
 _ABORT, _CLOSE, _CONSUMED, _OPTION, _SEND, _SHUT, _TAKEN = ABORT, CLOSE, CONSUMED, OPTION, SEND, SHUT, TAKEN
+_QUERY = QUERY
 _THEN_CLOSE, _THEN_SHUT, _NODELAY = THEN_CLOSE, THEN_SHUT, NODELAY
 _MAX_SEND = MAX_SEND
 _LARGEST_FIELD = 0xFFFF
@@ -50,7 +57,7 @@ def call(tables: Tables, app: Application, memory: Memory, at: int, octets: int,
     flags = (head >> 16) & 0xFF
     id = memory.get32(at + 4)
     value = memory.get32(at + 8)
-    if head & 0xFFFF or kind < _SEND or kind > _OPTION or (kind != _SEND and (flags or octets != _HEADER)):
+    if head & 0xFFFF or kind < _SEND or kind > _QUERY or (kind != _SEND and (flags or octets != _HEADER)):
         raise PeerFault("record", f"socket record {head:08x} of {octets} octets")
     if kind == _TAKEN:
         _taken(tables, app, id, value)
@@ -58,6 +65,8 @@ def call(tables: Tables, app: Application, memory: Memory, at: int, octets: int,
     tcb = tables.with_id(id)
     if tcb is None or tcb.app is not app:
         tables.counters.records_late += 1
+        if kind == _QUERY:
+            tell_info(tables, app, id, value, GONE)
         return
     if kind == _SEND:
         _send(tables, tcb, memory, at + _HEADER, octets - _HEADER, flags, now)
@@ -70,8 +79,10 @@ def call(tables: Tables, app: Application, memory: Memory, at: int, octets: int,
     elif kind == _ABORT:
         tcb.orphan = True
         abort(tables, tcb, 0, now)
+    elif kind == _OPTION:
+        _option(tables, tcb, value, memory.get32(at + 12), now)
     else:
-        _option(tables, tcb, value, memory.get32(at + 12))
+        tell_info(tables, app, id, value, tcp_info(tables, tcb, now))
 
 
 def shut(tables: Tables, tcb: Tcb) -> None:
@@ -97,7 +108,7 @@ def close(tables: Tables, tcb: Tcb, now: int) -> None:
     shut(tables, tcb)
     tables.free_id(tcb)
     if tcb.state == _FIN_WAIT_2:
-        tcb.linger_us = now + _ORPHAN_FIN_WAIT_US
+        tcb.slow_us = now + _ORPHAN_FIN_WAIT_US
         tables.touch(tcb)
 
 
@@ -123,18 +134,21 @@ def _consumed(tables: Tables, tcb: Tcb, octets: int) -> None:
     if octets > tcb.unread:
         raise PeerFault("record", f"CONSUMED {octets} of {tcb.unread}")
     tcb.unread -= octets
-    if 2 * (tcb.rcv_adv - tcb.rcv_nxt) <= tables.receive_octets:
-        gain = min(window_edge(tables, tcb), tcb.rcv_nxt + (_LARGEST_FIELD << tcb.rcv_scale)) - tcb.rcv_adv
-        if gain >= min(tables.receive_octets >> 1, 2 * tcb.mss):
+    if 2 * (tcb.rcv_adv - tcb.rcv_nxt) <= tcb.receive_octets:
+        gain = min(window_edge(tcb), tcb.rcv_nxt + (_LARGEST_FIELD << tcb.rcv_scale)) - tcb.rcv_adv
+        if gain >= min(tcb.receive_octets >> 1, 2 * tcb.mss):
             tcb.ack_now = True
             tables.touch(tcb)
 
 
-def _option(tables: Tables, tcb: Tcb, option: int, value: int) -> None:
-    if option != _NODELAY or value > 1:
+def _option(tables: Tables, tcb: Tcb, option: int, value: int, now: int) -> None:
+    if not is_sound(option, value):
         raise PeerFault("record", f"option {option} with value {value}")
-    tcb.nodelay = value == 1
-    tables.touch(tcb)
+    if option == _NODELAY and tcb.options is None:
+        tcb.nodelay = value == 1
+        tables.touch(tcb)
+    else:
+        set_option(tables, tcb, option, value, now)
 
 
 def _taken(tables: Tables, app: Application, number: int, count: int) -> None:

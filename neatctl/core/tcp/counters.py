@@ -23,6 +23,14 @@ SENTENCES = {
     "duplicate_acks_in": "Acknowledgments that repeated the last one while data was in flight.",
     "out_of_order_in": "Segments kept because an earlier one was missing.",
     "challenge_acks": "ACKs sent to make a peer prove its RST, SYN or acknowledgment (RFC 5961).",
+    "cookies_sent": "SYNs answered by a cookie because the backlog was full (RFC 4987).",
+    "cookies_taken": "Connections made from the ACK of a cookie.",
+    "accepts_deferred": "Handshakes that wait for the first octets (TCP_DEFER_ACCEPT).",
+    "keep_alive_probes": "Probes of peers that had been silent.",
+    "keep_alive_timeouts": "Connections given up because the peer answered no such probe.",
+    "urgent_in": "Times that the peer moved its urgent pointer ahead.",
+    "paths_narrowed": "Times that a router said, credibly, that segments were too large.",
+    "black_holes": "Times that smaller segments were tried because full ones vanished.",
     "time_waits": "Connections that entered TIME-WAIT.",
     "time_waits_reused": "TIME-WAITs replaced by a new connection (RFC 6191).",
     "time_waits_early": "TIME-WAITs ended early because there were too many.",
@@ -35,9 +43,11 @@ SENTENCES = {
     "drop_paws": "Segments with a timestamp of the past (RFC 7323 section 5).",
     "drop_ack": "Segments without ACK, or acknowledging what was never sent.",
     "drop_reset": "RST segments outside the window, or for no connection.",
-    "drop_listen_overflow": "SYNs dropped because the backlog of their listener was full.",
+    "drop_listen_overflow": "SYNs and ACKs of cookies dropped because too many connections were not yet taken.",
     "drop_connections": "SYNs dropped because the replica has as many connections as it may.",
     "drop_out_of_order": "Out-of-order segments for which there was no room.",
+    "drop_unreachable": "ICMP errors that quote no sequence number in flight (RFC 5927).",
+    "drop_too_big": "ICMP errors that claim too much about the MTU of a path (RFC 5927).",
     "records_late": "Socket records for connections or listeners that were gone.",
     "queue_full": "Times that the NIC queue had no room for a segment.",
     "application_full": "Times that an application's channel had no room for a record.",
@@ -69,6 +79,14 @@ class TcpCounters:
         self.duplicate_acks_in = 0
         self.out_of_order_in = 0
         self.challenge_acks = 0
+        self.cookies_sent = 0
+        self.cookies_taken = 0
+        self.accepts_deferred = 0
+        self.keep_alive_probes = 0
+        self.keep_alive_timeouts = 0
+        self.urgent_in = 0
+        self.paths_narrowed = 0
+        self.black_holes = 0
         self.time_waits = 0
         self.time_waits_reused = 0
         self.time_waits_early = 0
@@ -84,6 +102,8 @@ class TcpCounters:
         self.drop_listen_overflow = 0
         self.drop_connections = 0
         self.drop_out_of_order = 0
+        self.drop_unreachable = 0
+        self.drop_too_big = 0
         self.records_late = 0
         self.queue_full = 0
         self.application_full = 0

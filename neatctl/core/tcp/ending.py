@@ -67,7 +67,7 @@ def abort(tables: Tables, tcb: Tcb, error: int, now: int) -> None:
     tcb.rtx_us = _NEVER
     tcb.tail_us = _NEVER
     tcb.ack_us = _NEVER
-    tcb.linger_us = _NEVER
+    tcb.slow_us = _NEVER
     tables.arm(tcb, now)
     tables.free_id(tcb)
     if error:

@@ -1,4 +1,5 @@
-"""Initial sequence numbers that cannot be guessed (RFC 6528), and the start of the timestamp clock (RFC 7323).
+"""Numbers that cannot be guessed: initial sequence numbers (RFC 6528), SYN cookies (RFC 4987), ports (RFC 6056), and
+the start of the timestamp clock (RFC 7323).
 
 ISN = M + F(connection, key): M counts 4 us steps of the caller's clock, F is BLAKE2s under a key that the
 supervisor keeps, the same in all replicas and their rebirths. The timestamp clock has one secret offset
@@ -9,6 +10,7 @@ Knows no clock.
 from __future__ import annotations
 
 from hashlib import blake2s
+from typing import Any
 
 _MASK = 0xFFFFFFFF
 
@@ -18,12 +20,24 @@ class Secrets:
 
     def __init__(self, key: bytes) -> None:
         self._keyed = blake2s(key=key, digest_size=4)
+        self._cookies = blake2s(key=key, digest_size=4, person=b"cookies")
+        self._ports = blake2s(key=key, digest_size=4, person=b"ports")
         self.timestamp_offset = int.from_bytes(blake2s(b"timestamps", key=key, digest_size=4).digest(), "big")
 
     def isn(self, connection: bytes, now: int) -> int:
         """The ISN for a connection (its 12 octets of addresses and ports) at `now` in microseconds."""
-        keyed = self._keyed.copy()
-        keyed.update(connection)
-        digest: bytes = keyed.digest()
-        secret = digest[0] << 24 | digest[1] << 16 | digest[2] << 8 | digest[3]
-        return (secret + (now >> 2)) & _MASK
+        return (self._hashed(self._keyed, connection) + (now >> 2)) & _MASK
+
+    def cookie(self, connection: bytes, irs: int, period: int, bits: int) -> int:
+        """32 bits that only who knows the key can say of a connection, the peer's ISN and two more numbers."""
+        return self._hashed(self._cookies, b"%b%d %d %d" % (connection, irs, period, bits))
+
+    def port_offset(self, ends: bytes) -> int:
+        """Where the search for a local port begins for a local address and a remote endpoint (RFC 6056, 3.3.3)."""
+        return self._hashed(self._ports, ends)
+
+    def _hashed(self, keyed: Any, octets: bytes) -> int:
+        hashing = keyed.copy()
+        hashing.update(octets)
+        digest: bytes = hashing.digest()
+        return (digest[0] << 24 | digest[1] << 16 | digest[2] << 8 | digest[3]) & _MASK

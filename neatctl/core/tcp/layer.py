@@ -8,9 +8,10 @@ connection. Pure: reads no clock and opens nothing; the queues that it writes to
 
 from __future__ import annotations
 
-from errno import ECONNREFUSED, EHOSTUNREACH
+from errno import EADDRINUSE, ECONNREFUSED, EHOSTUNREACH
 
 from neatctl.core.channel.face import Producer
+from neatctl.core.channel.socket_options import is_sound
 from neatctl.core.control.config import ReplicaConfig
 from neatctl.core.ip.output import IpOutput
 from neatctl.core.native import Memory
@@ -20,6 +21,8 @@ from neatctl.core.tcp.calls import call
 from neatctl.core.tcp.ending import abort, fail
 from neatctl.core.tcp.loss import on_deadline
 from neatctl.core.tcp.opening import arrive_closed, arrive_syn_sent, open_actively
+from neatctl.core.tcp.path_mtu import too_big
+from neatctl.core.tcp.ports import choose_port
 from neatctl.core.tcp.reply import arrive_time_wait
 from neatctl.core.tcp.states import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
 from neatctl.core.tcp.tables import Tables
@@ -27,6 +30,7 @@ from neatctl.core.tcp.tcb import Flow, Tcb
 from neatctl.core.tcp.telling import tell_waiting
 from neatctl.core.tcp.time_wait import TimeWait
 from neatctl.core.tcp.transmit import send_due
+from neatctl.core.wire.seq import unwrap
 from neatctl.core.wire.tcp_header import BAD_FLAGS, SOUND, Segment, checksum_holds
 
 _CLOSED, _SYN_RECEIVED, _SYN_SENT, _TIME_WAIT = CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
@@ -75,19 +79,29 @@ class TcpLayer:
                 tcb.orphan = True
                 abort(self.tables, tcb, 0, now)
 
-    def listen(self, listener: int, app: int, address: str, port: int, backlog: int) -> None:
-        """A subsocket: `address` is dotted or "" for any. Of a listener that is there already the backlog changes.
+    def listen(
+        self, listener: int, app: int, address: str, port: int, backlog: int, options: dict[int, int] | None = None
+    ) -> None:
+        """A subsocket: `address` is dotted or "" for any. One that is there already takes the new backlog and options.
 
-        KeyError if the application is not attached.
+        `options` (channel/socket_options.py) are what its connections begin with. KeyError if the application is not
+        attached.
         """
         known = self.tables.listeners.get(listener)
         if known is not None:
             known.backlog = backlog
+            self._set_listener(known, options)
             return
         octets = bytes(int(part) for part in address.split(".")) if address and address != "0.0.0.0" else b""
         added = Listener(listener, self.tables.applications[app], octets, port, backlog)
+        self._set_listener(added, options)
         self.tables.listeners[listener] = added
         self.tables.ports.setdefault(port, []).append(added)
+
+    def _set_listener(self, listener: Listener, options: dict[int, int] | None) -> None:
+        sound = {option: value for option, value in (options or {}).items() if is_sound(option, value)}
+        known = listener.options = self.tables.option_sets.of(sound)
+        listener.defer_us = 0 if known is None else known.defer_us
 
     def unlisten(self, listener: int, now: int) -> None:
         """Close a subsocket; its handshakes under way are reset. Connections that were told of stay."""
@@ -102,19 +116,33 @@ class TcpLayer:
             if isinstance(flow, Tcb) and flow.listener is known and flow.state == SYN_RECEIVED:
                 abort(self.tables, flow, 0, now)
 
-    def connect(self, app: int, local: bytes, local_port: int, remote: bytes, remote_port: int, now: int) -> int:
+    def connect(
+        self,
+        app: int,
+        local: bytes,
+        local_port: int,
+        remote: bytes,
+        remote_port: int,
+        now: int,
+        options: dict[int, int] | None = None,
+    ) -> int:
         """Open a connection actively; its id. The application is told ACCEPTED with listener 0, or RESET.
 
-        KeyError if the application is not attached, OSError if the addresses and ports are in use.
+        Port 0 chooses one (RFC 6056). KeyError if the application is not attached, OSError if the addresses and ports
+        are in use (EADDRINUSE) or no port is left (EADDRNOTAVAIL).
         """
-        ports = remote_port.to_bytes(2, "big") + local_port.to_bytes(2, "big")
-        key = remote + local + ports
-        known = self.tables.flows.get(key)
+        tables = self.tables
+        if local_port == 0:
+            local_port = choose_port(tables, local, remote, remote_port)
+        key = remote + local + remote_port.to_bytes(2, "big") + local_port.to_bytes(2, "big")
+        known = tables.flows.get(key)
+        floor = _NO_FLOOR
         if isinstance(known, TimeWait):
-            self.tables.waits.remove(known)
+            floor = known.snd_nxt
+            tables.waits.remove(known)
         elif known is not None:
-            raise OSError(f"a connection from port {local_port} to port {remote_port} exists already")
-        return open_actively(self.tables, self.tables.applications[app], key, now).id
+            raise OSError(EADDRINUSE, f"a connection from port {local_port} to port {remote_port} exists already")
+        return open_actively(tables, tables.applications[app], key, floor, tables.option_sets.of(options or {}), now).id
 
     def arrive(self, memory: Memory, at: int, octets: int, key: bytes, checksum_known: bool, now: int) -> None:
         """A segment of `octets` (header and payload) at `at`. `key`: source and destination address, source and
@@ -135,7 +163,9 @@ class TcpLayer:
             return
         flow: Flow | None = tables.flows.get(key)
         if flow is None:
-            arrive_closed(tables, segment, key, _NO_FLOOR, now)
+            opened: Tcb | None = arrive_closed(tables, segment, key, _NO_FLOOR, now)
+            if opened is not None:
+                segment_arrives(tables, opened, segment, now)
         elif flow.state == _TIME_WAIT:
             rest: TimeWait = flow  # type: ignore[assignment]
             if arrive_time_wait(tables, rest, segment, now):
@@ -155,19 +185,33 @@ class TcpLayer:
             self._last_app = application
         call(self.tables, application, memory, at, octets, now)
 
-    def unreachable(self, key: bytes, code: int, now: int) -> None:  # noqa: ARG002
-        """ICMP destination unreachable for a segment of ours; `key` as a segment of the peer would have it.
+    def unreachable(self, key: bytes, code: int, seq: int, now: int) -> None:  # noqa: ARG002
+        """ICMP destination unreachable for a segment of ours that began at `seq`; `key` as a segment of the peer would
+        have it. It ends no connection that exists (RFC 5927 section 6); a SYN it may refuse."""
+        tcb = self._in_flight(key, seq)
+        if tcb is None:
+            return
+        if tcb.state == SYN_SENT and code in _HARD_CODES:
+            fail(self.tables, tcb, ECONNREFUSED)
+        else:
+            tcb.soft_error = EHOSTUNREACH
 
-        It ends no connection that exists (RFC 5927 section 6); a SYN it may refuse.
-        """
+    def too_big(self, key: bytes, seq: int, mtu: int, quoted_octets: int, now: int) -> None:
+        """ICMP: a datagram of `quoted_octets` was too large for a link that takes `mtu` (0: it does not say)."""
+        tcb = self._in_flight(key, seq)
+        if tcb is not None:
+            too_big(self.tables, tcb, mtu, quoted_octets, now)
+
+    def _in_flight(self, key: bytes, seq: int) -> Tcb | None:
+        """The connection that has this number in flight: who cannot see our segments cannot know it (RFC 5927, 4.1)."""
         flow = self.tables.flows.get(key)
         if not isinstance(flow, Tcb) or flow.state == CLOSED:
-            return
+            return None
+        if not flow.snd_una <= unwrap(seq, flow.snd_una) < flow.snd_max:
+            self.counters.drop_unreachable += 1
+            return None
         self.counters.unreachables += 1
-        if flow.state == SYN_SENT and code in _HARD_CODES:
-            fail(self.tables, flow, ECONNREFUSED)
-        else:
-            flow.soft_error = EHOSTUNREACH
+        return flow
 
     def transmit(self, now: int) -> int:
         """Send what is due for the connections that were touched, and hand over what applications were told.

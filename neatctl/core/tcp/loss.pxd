@@ -2,7 +2,7 @@ import cython
 
 from neatctl.core.native cimport Memory
 from neatctl.core.tcp.congestion cimport Congestion
-from neatctl.core.tcp.ending cimport fail, forget
+from neatctl.core.tcp.ending cimport forget
 from neatctl.core.tcp.scoreboard cimport Scoreboard
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
@@ -11,8 +11,7 @@ from neatctl.core.wire.tcp_header cimport Segment
 
 cdef long long _MIN_RTO_US, _MAX_RTO_US, _GRANULARITY_US, _MAX_BACKOFF, _MIN_TAIL_US
 cdef long long _RETRIES, _SYN_RETRIES, _SYN_ACK_RETRIES, _ORPHAN_RETRIES, _THRESHOLD
-cdef long long _OPEN, _FAST, _LOSS, _SYN_RECEIVED, _SYN_SENT, _NEVER, _MASK
-cdef int _ETIMEDOUT
+cdef long long _OPEN, _FAST, _LOSS, _CLOSED, _SYN_RECEIVED, _SYN_SENT, _NEVER, _MASK
 
 @cython.locals(board=Scoreboard, lost=cython.longlong)
 cpdef long long pipe(Tcb tcb) except? -1

@@ -8,11 +8,11 @@ SND.UNA, and what SACK reports is passed over.
 
 from __future__ import annotations
 
-from errno import ETIMEDOUT
-
-from neatctl.core.tcp.ending import fail, forget
+from neatctl.core.tcp.ending import forget
+from neatctl.core.tcp.path_mtu import suspect_black_hole
 from neatctl.core.tcp.scoreboard import DUPLICATE_THRESHOLD, Scoreboard
-from neatctl.core.tcp.states import SYN_RECEIVED, SYN_SENT
+from neatctl.core.tcp.slow_timer import give_up, on_slow_deadline, user_timeout_is_over
+from neatctl.core.tcp.states import CLOSED, SYN_RECEIVED, SYN_SENT
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import FAST, LOSS, OPEN, Tcb
 from neatctl.core.tcp.wheel import NEVER
@@ -36,10 +36,10 @@ _MIN_RTO_US, _MAX_RTO_US = MIN_RTO_US, MAX_RTO_US
 _RETRIES, _SYN_RETRIES, _SYN_ACK_RETRIES, _ORPHAN_RETRIES = RETRIES, SYN_RETRIES, SYN_ACK_RETRIES, ORPHAN_RETRIES
 _THRESHOLD = DUPLICATE_THRESHOLD
 _OPEN, _FAST, _LOSS = OPEN, FAST, LOSS
+_CLOSED = CLOSED
 _SYN_RECEIVED, _SYN_SENT = SYN_RECEIVED, SYN_SENT
 _NEVER = NEVER
 _MASK = 0xFFFFFFFF
-_ETIMEDOUT = ETIMEDOUT
 
 
 def pipe(tcb: Tcb) -> int:
@@ -190,9 +190,10 @@ def window_opened(tcb: Tcb) -> None:
 
 def on_deadline(tables: Tables, tcb: Tcb, now: int) -> None:
     """The deadline of a connection came: retransmit or probe, send a delayed ACK, or forget it."""
-    if tcb.linger_us <= now:
-        forget(tables, tcb)
-        return
+    if tcb.slow_us <= now:
+        on_slow_deadline(tables, tcb, now)
+        if tcb.state == _CLOSED:
+            return
     if tcb.tail_us <= now:
         tcb.tail_us = _NEVER
         tcb.tail_owed = True
@@ -242,7 +243,11 @@ def _recover(tcb: Tcb, acked: int, now: int) -> None:
 def _on_timeout(tables: Tables, tcb: Tcb, now: int) -> None:
     """The retransmission timer, or the persist timer, ran out (RFC 6298 section 5.4 and on)."""
     tcb.unanswered += 1
-    if tcb.unanswered > _retries(tcb):
+    if tcb.options is not None and tcb.options.user_timeout_us and tcb.state != _SYN_RECEIVED:
+        if user_timeout_is_over(tcb, now):
+            give_up(tables, tcb)
+            return
+    elif tcb.unanswered > _retries(tcb):
         _give_up(tables, tcb)
         return
     tcb.rtt_seq = -1
@@ -271,6 +276,7 @@ def _on_timeout(tables: Tables, tcb: Tcb, now: int) -> None:
         tcb.snd_nxt = tcb.snd_una
         if tcb.scoreboard is not None:
             tcb.scoreboard.clear()
+        suspect_black_hole(tables, tcb, now)
     tables.touch(tcb)
 
 
@@ -287,5 +293,4 @@ def _give_up(tables: Tables, tcb: Tcb) -> None:
         tables.counters.half_open_timeouts += 1
         forget(tables, tcb)
         return
-    tables.counters.timeouts += 1
-    fail(tables, tcb, tcb.soft_error or _ETIMEDOUT)
+    give_up(tables, tcb)

@@ -1,18 +1,23 @@
 """How connections begin: a SYN at a listener, an active OPEN, and what arrives in SYN-SENT.
 
 RFC 9293 sections 3.10.1, 3.10.7.2 and 3.10.7.3; options of RFC 7323 and 2018; backlog as the paper's subsocket has it:
-handshakes under way and connections not yet taken together, beyond it a SYN is dropped and counted, so
-that the peer tries again. Octets in a SYN are not taken; the peer sends them again.
+handshakes under way and connections not yet taken together. Beyond it a SYN is answered by a cookie (cookies.py), and
+when the connections not yet taken alone fill it, it is dropped and counted, so that the peer tries again.
+Octets in a SYN are not taken; the peer sends them again.
 """
 
 from __future__ import annotations
 
 from errno import EADDRNOTAVAIL, ECONNREFUSED
 
+from neatctl.core.channel.socket_options import LEAST_MAXSEG
 from neatctl.core.tcp.application import Application, Listener
+from neatctl.core.tcp.cookies import PERIOD_US, send_cookie, take_cookie
 from neatctl.core.tcp.ending import fail
 from neatctl.core.tcp.loss import measure
+from neatctl.core.tcp.options import Options
 from neatctl.core.tcp.reply import reply_reset
+from neatctl.core.tcp.segment_out import announced_mss
 from neatctl.core.tcp.states import ACTIVE_OPEN, CLOSE_CALLED, SYN_ACKED, SYN_ARRIVED
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import Tcb
@@ -26,50 +31,62 @@ _ACTIVE_OPEN, _CLOSE_CALLED, _SYN_ARRIVED, _SYN_ACKED = ACTIVE_OPEN, CLOSE_CALLE
 _TIMESTAMPS_OCTETS = TIMESTAMPS_OCTETS
 _DEFAULT_MSS = 536
 """Without the option, IPv4 (MUST-15)."""
-_LEAST_MSS = 88
-"""Less than any real path has; a peer that announces less would make us send dust."""
+_LEAST_MSS = LEAST_MAXSEG
+_MASK = 0xFFFFFFFF
 _UNWRAPPED = 1 << 32
 """Unwrapped numbers begin above 2**32 and so are never negative."""
 _ECONNREFUSED = ECONNREFUSED
-_NO_FLOOR = -1
 _NEVER = NEVER
+_COOKIES_US = 2 * PERIOD_US
 
 
-def arrive_closed(tables: Tables, segment: Segment, key: bytes, floor: int, now: int) -> None:
+def arrive_closed(tables: Tables, segment: Segment, key: bytes, floor: int, now: int) -> Tcb | None:
     """A segment for no connection: LISTEN if there is a listener (section 3.10.7.2), else CLOSED (3.10.7.1).
 
-    `floor` is the highest sequence number that an old connection of this key used (RFC 6191), or -1.
+    `floor` is the highest sequence number that an old connection of this key used (RFC 6191), or -1. The ACK of a
+    cookie makes a connection in SYN-RECEIVED, for which the segment then arrives.
     """
+    if tables.cookies_until_us < 0:
+        tables.cookies_until_us = now + _COOKIES_US  # Cookies of a replica that this one takes over from.
     listener: Listener | None = None
     if segment.flags & (_SYN | _ACK | _RST) == _SYN:
         if not _may_connect(key):
             tables.counters.drop_address += 1
-            return
+            return None
         listener = tables.listener_for(key)
+    elif segment.flags & (_SYN | _ACK | _RST) == _ACK and now < tables.cookies_until_us and _may_connect(key):
+        return _open_by_cookie(tables, segment, key, now)
     if listener is None:
         if _may_connect(key):
             reply_reset(tables, segment, key, now)
         else:
             tables.counters.drop_address += 1
-    elif listener.half_open + listener.untaken >= listener.backlog:
+    elif listener.untaken >= listener.backlog:
         tables.counters.drop_listen_overflow += 1
     elif tables.live >= tables.max_connections:
         tables.counters.drop_connections += 1
-    else:
+    elif listener.half_open + listener.untaken < listener.backlog:
         _open_passively(tables, listener, segment, key, floor, now)
+    elif floor >= 0:
+        tables.counters.drop_listen_overflow += 1  # A cookie cannot be chosen above an old connection's numbers.
+    else:
+        tables.cookies_until_us = now + _COOKIES_US
+        options: Options | None = listener.options
+        maxseg = options.maxseg if options is not None and options.maxseg else tables.mss
+        send_cookie(tables, segment, key, min(maxseg, tables.mss), _receive_octets(tables, options), now)
+    return None
 
 
-def open_actively(tables: Tables, app: Application, key: bytes, now: int) -> Tcb:
-    """OPEN call, active (section 3.10.1): SYN goes with the next transmit. `key` is as the peer's segments have it.
-
-    OSError if its addresses cannot be a connection's (MUST-46).
-    """
+def open_actively(tables: Tables, app: Application, key: bytes, floor: int, options: Options | None, now: int) -> Tcb:
+    """OPEN call, active (section 3.10.1): SYN goes with the next transmit. `key` is as the peer's segments have it,
+    `floor` as for `arrive_closed`. OSError if its addresses cannot be a connection's (MUST-46)."""
     if not _may_connect(key):
         raise OSError(EADDRNOTAVAIL, "no connection can have these addresses")
-    tcb = Tcb(key, tables.output.path(key[4:8], key[0:4], now), app, tables.pool)
-    _choose_iss(tables, tcb, _NO_FLOOR, now)
+    tcb = Tcb(key, tables.path(key, now), app, tables.pool)
+    _take_options(tables, tcb, options)
+    tcb.rcv_scale = tables.scale_for(tcb.receive_octets)
+    _choose_iss(tables, tcb, floor, now)
     tcb.mss = min(_DEFAULT_MSS, tables.mss)
-    tcb.room = tables.send_octets
     tcb.on(_ACTIVE_OPEN)
     tcb.syn_owed = True
     tables.enter(tcb)
@@ -97,7 +114,7 @@ def arrive_syn_sent(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> Non
     if not segment.flags & _SYN:
         tables.counters.drop_ack += 1
         return
-    _take_syn(tables, tcb, segment, now)
+    _take_syn(tables, tcb, segment, segment.seq, now)
     if acked:
         establish(tables, tcb, segment, now)
         tcb.ack_now = True
@@ -138,23 +155,67 @@ def establish(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> None:
         tables.number(tcb)
         if listener.app.gone:
             tcb.orphan = True
+    if tcb.options is not None and tcb.options.keepalive:
+        tcb.slow_us = min(tcb.slow_us, now + tcb.options.keep_idle_us)
     tcb.owes_accepted = True
     tell(tables, tcb)
 
 
-def _open_passively(
-    tables: Tables, listener: Listener, segment: Segment, key: bytes, floor: int, now: int
-) -> None:
-    tcb = Tcb(key, tables.output.path(key[4:8], key[0:4], now), listener.app, tables.pool)
-    tcb.listener = listener
-    listener.half_open += 1
+def _open_passively(tables: Tables, listener: Listener, segment: Segment, key: bytes, floor: int, now: int) -> None:
+    tcb = _begin_passively(tables, listener, key, now)
     _choose_iss(tables, tcb, floor, now)
-    tcb.room = tables.send_octets
-    _take_syn(tables, tcb, segment, now)
+    _take_syn(tables, tcb, segment, segment.seq, now)
     tcb.on(_SYN_ARRIVED)
     tcb.syn_owed = True
-    tables.enter(tcb)
     tables.touch(tcb)
+
+
+def _open_by_cookie(tables: Tables, segment: Segment, key: bytes, now: int) -> Tcb | None:
+    """The ACK of a SYN-ACK that nobody remembers: a connection if it holds our cookie, else a RST."""
+    listener = tables.listener_for(key)
+    if listener is None or not take_cookie(tables, segment, key, now):
+        reply_reset(tables, segment, key, now)
+    elif listener.untaken >= listener.backlog:
+        tables.counters.drop_listen_overflow += 1
+    elif tables.live >= tables.max_connections:
+        tables.counters.drop_connections += 1
+    else:
+        tables.counters.cookies_taken += 1
+        tcb = _begin_passively(tables, listener, key, now)
+        _number_from(tcb, (segment.ack - 1) & _MASK)
+        _take_syn(tables, tcb, segment, (segment.seq - 1) & _MASK, now)
+        tcb.on(_SYN_ARRIVED)
+        return tcb
+    return None
+
+
+def _begin_passively(tables: Tables, listener: Listener, key: bytes, now: int) -> Tcb:
+    """A connection of a listener, with what it inherits."""
+    tcb = Tcb(key, tables.path(key, now), listener.app, tables.pool)
+    tcb.listener = listener
+    listener.half_open += 1
+    _take_options(tables, tcb, listener.options)
+    tables.enter(tcb)
+    return tcb
+
+
+def _take_options(tables: Tables, tcb: Tcb, options: Options | None) -> None:
+    """What a new connection is set to; None for all defaults."""
+    tcb.receive_octets = _receive_octets(tables, options)
+    tcb.room = tables.send_octets
+    if options is not None:
+        tcb.options = options
+        tcb.room = options.send_octets or tables.send_octets
+        tcb.nodelay = options.nodelay
+        tcb.cork = options.cork
+        tcb.quickack = options.quickack
+    tcb.room_lump = max(tcb.room >> 2, 1)
+
+
+def _receive_octets(tables: Tables, options: Options | None) -> int:
+    if options is None or options.receive_octets == 0:
+        return tables.receive_octets
+    return options.receive_octets
 
 
 def _choose_iss(tables: Tables, tcb: Tcb, floor: int, now: int) -> None:
@@ -162,6 +223,11 @@ def _choose_iss(tables: Tables, tcb: Tcb, floor: int, now: int) -> None:
     iss = tables.secrets.isn(tcb.key, now)
     if floor >= 0 and before(iss, floor + 1):
         iss = (floor + 0x10001) & 0xFFFFFFFF
+    _number_from(tcb, iss)
+
+
+def _number_from(tcb: Tcb, iss: int) -> None:
+    """Begin to send with this ISS."""
     tcb.iss = _UNWRAPPED + iss
     tcb.snd_una = tcb.iss
     tcb.snd_nxt = tcb.iss + 1
@@ -171,16 +237,18 @@ def _choose_iss(tables: Tables, tcb: Tcb, floor: int, now: int) -> None:
     tcb.small_end = tcb.iss
 
 
-def _take_syn(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> None:
+def _take_syn(tables: Tables, tcb: Tcb, segment: Segment, irs: int, now: int) -> None:
     """Take the peer's ISN, window and options from its SYN."""
-    tcb.irs = _UNWRAPPED + segment.seq
+    tcb.irs = _UNWRAPPED + irs
     tcb.rcv_nxt = tcb.irs + 1
-    tcb.rcv_adv = tcb.rcv_nxt + min(tables.receive_octets, 0xFFFF)
+    tcb.rcv_adv = tcb.rcv_nxt + min(tcb.receive_octets, 0xFFFF)
     tcb.last_ack = tcb.rcv_nxt
     tcb.snd_wnd = segment.window
     tcb.max_wnd = segment.window
     mss = segment.mss if segment.mss else _DEFAULT_MSS
-    mss = min(max(mss, _LEAST_MSS), tables.mss)
+    mss = min(max(mss, _LEAST_MSS), announced_mss(tables, tcb))
+    if tables.path_mtus.count:
+        mss = tables.path_mtus.clamped(tcb, mss, now)
     if segment.has_timestamps:
         tcb.ts_ok = True
         tcb.ts_recent = segment.ts_val
@@ -191,7 +259,9 @@ def _take_syn(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> None:
     if segment.scale >= 0:
         tcb.scale_ok = True
         tcb.snd_scale = segment.scale
-        tcb.rcv_scale = tables.receive_scale
+        tcb.rcv_scale = tables.scale_for(tcb.receive_octets)
+    else:
+        tcb.rcv_scale = 0
 
 
 def _may_connect(key: bytes) -> bool:

@@ -2,7 +2,7 @@ import cython
 
 from neatctl.core.native cimport Memory
 
-cdef long long _MAX_PIECES
+cdef long long _MAX_PIECES, _PIECE
 
 
 cdef class Span:
@@ -12,7 +12,7 @@ cdef class Span:
 
 cdef class Reassembly:
     cdef readonly list spans
-    cdef readonly long long pieces
+    cdef readonly long long pieces, cost
     cdef long long recent
     @cython.locals(end=cython.longlong, spans=list, i=cython.longlong, count=cython.longlong, base=Span)
     cpdef bint insert(self, long long seq, Memory memory, long long at, long long octets) except -1

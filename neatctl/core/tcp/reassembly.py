@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from neatctl.core.native import Memory
 
+PIECE_OCTETS = 128
+"""What a piece costs besides its octets."""
 MAX_PIECES = 512
 """Segments held per connection; a window of 256 KiB has 181 of full size."""
 
 _MAX_PIECES = MAX_PIECES
+_PIECE = PIECE_OCTETS
 
 
 class Span:
@@ -30,6 +33,8 @@ class Reassembly:
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.pieces = 0
+        self.cost = 0
+        """Octets of memory, roughly."""
         self.recent = -1
         """A sequence number in the span that was touched last: RFC 2018 reports it first."""
 
@@ -47,10 +52,12 @@ class Reassembly:
         if i == count or self._start(i) > end:
             spans.insert(i, Span(seq, end, memory.bytes(at, octets)))
             self.pieces += 1
+            self.cost += octets + _PIECE
             return True
         base = spans[i]
         if seq < base.start:
             base.pieces.insert(0, memory.bytes(at, base.start - seq))
+            self.cost += base.start - seq + _PIECE
             base.start = seq
             self.pieces += 1
         while base.end < end:
@@ -63,6 +70,7 @@ class Reassembly:
             return None
         span = self.spans.pop(0)
         self.pieces -= len(span.pieces)
+        self.cost -= span.end - span.start + _PIECE * len(span.pieces)
         return span
 
     def block(self, i: int) -> Span:
@@ -93,6 +101,7 @@ class Reassembly:
             until = following.start
         if until > base.end:
             base.pieces.append(memory.bytes(at + base.end - seq, until - base.end))
+            self.cost += until - base.end + _PIECE
             base.end = until
             self.pieces += 1
         if following is not None and following.start == base.end:

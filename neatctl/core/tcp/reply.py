@@ -99,6 +99,9 @@ def arrive_time_wait(tables: Tables, rest: TimeWait, segment: Segment, now: int)
 
 def _is_fresh(rest: TimeWait, segment: Segment, seq: int) -> bool:
     """Whether a SYN cannot be a duplicate of the old connection (RFC 6191 section 2)."""
-    if segment.has_timestamps and rest.ts_recent >= 0 and segment.ts_val != rest.ts_recent:
-        return before(rest.ts_recent, segment.ts_val)
+    if segment.has_timestamps:
+        if rest.ts_recent < 0:
+            return True
+        if segment.ts_val != rest.ts_recent:
+            return before(rest.ts_recent, segment.ts_val)
     return seq > rest.rcv_nxt

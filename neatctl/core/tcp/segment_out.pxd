@@ -13,12 +13,13 @@ cdef long long _MSS_HEAD, _SCALE_HEAD, _SACK_AND_TIMESTAMPS_HEAD, _SACK_PERMITTE
 cpdef long long put_segment(Tables tables, Tcb tcb, long long seq, long long octets, long long flags, long long now) except -1
 @cython.locals(active=cython.bint, timestamps=cython.bint, sack=cython.bint, scale=cython.bint, header=cython.longlong, output=IpOutput, at=cython.longlong, memory=Memory, window=cython.longlong, place=cython.longlong)
 cpdef long long put_syn(Tables tables, Tcb tcb, long long now) except -1
+cpdef long long announced_mss(Tables tables, Tcb tcb) except -1
 @cython.locals(output=IpOutput, at=cython.longlong, memory=Memory)
 cpdef long long put_reset(Tables tables, Tcb tcb, long long now) except -1
 @cython.locals(edge=cython.longlong)
-cpdef long long window_edge(Tables tables, Tcb tcb) noexcept
+cpdef long long window_edge(Tcb tcb) noexcept
 @cython.locals(edge=cython.longlong, scale=cython.longlong, field=cython.longlong)
-cpdef long long window_field(Tables tables, Tcb tcb) noexcept
+cpdef long long window_field(Tcb tcb) noexcept
 cdef void _acknowledged(Tcb tcb) noexcept
 @cython.locals(i=cython.longlong, span=Span)
 cdef _put_sack(Reassembly kept, Memory memory, long long at, long long blocks)

@@ -58,7 +58,7 @@ def put_segment(tables: Tables, tcb: Tcb, seq: int, octets: int, flags: int, now
     memory.put32(at, tcb.ports)
     memory.put32(at + 4, seq)
     memory.put32(at + 8, tcb.rcv_nxt)
-    memory.put32(at + 12, header << 26 | flags << 16 | window_field(tables, tcb))
+    memory.put32(at + 12, header << 26 | flags << 16 | window_field(tcb))
     memory.put32(at + 16, 0)
     if tcb.ts_ok:
         memory.put32(at + 20, _ALIGNED)
@@ -97,10 +97,10 @@ def put_syn(tables: Tables, tcb: Tcb, now: int) -> int:
     memory.put32(at, tcb.ports)
     memory.put32(at + 4, tcb.iss)
     memory.put32(at + 8, 0 if active else tcb.rcv_nxt)
-    window = min(tables.receive_octets, 0xFFFF)
+    window = min(tcb.receive_octets, 0xFFFF)
     memory.put32(at + 12, header << 26 | (_SYN if active else _SYN | _ACK) << 16 | window)
     memory.put32(at + 16, 0)
-    memory.put32(at + 20, _MSS_HEAD | tables.mss)
+    memory.put32(at + 20, _MSS_HEAD | announced_mss(tables, tcb))
     place = at + 24
     if timestamps:
         memory.put32(place, _SACK_AND_TIMESTAMPS_HEAD if sack else _ALIGNED)
@@ -111,13 +111,20 @@ def put_syn(tables: Tables, tcb: Tcb, now: int) -> int:
         memory.put32(place, _SACK_PERMITTED)
         place += 4
     if scale:
-        memory.put32(place, _SCALE_HEAD | tables.receive_scale)
+        memory.put32(place, _SCALE_HEAD | tcb.rcv_scale)
     output.end(tcb.path, header, _CHECKSUM_AT, 0, header)
     tables.counters.segments_out += 1
     if not active:
         tcb.rcv_adv = tcb.rcv_nxt + window
         _acknowledged(tcb)
     return 1
+
+
+def announced_mss(tables: Tables, tcb: Tcb) -> int:
+    """The MSS option of our SYN: what the link takes, or less if the application wants less."""
+    if tcb.options is None or tcb.options.maxseg == 0:
+        return tables.mss
+    return min(tables.mss, tcb.options.maxseg)
 
 
 def put_reset(tables: Tables, tcb: Tcb, now: int) -> int:
@@ -140,16 +147,16 @@ def put_reset(tables: Tables, tcb: Tcb, now: int) -> int:
     return 1
 
 
-def window_edge(tables: Tables, tcb: Tcb) -> int:
+def window_edge(tcb: Tcb) -> int:
     """The right edge that the receive buffer has room for now; it never moves to the left (SHLD-14)."""
-    edge = tcb.rcv_nxt + tables.receive_octets - tcb.unread - tcb.held_octets
+    edge = tcb.rcv_nxt + tcb.receive_octets - tcb.unread - tcb.held_octets
     return max(edge, tcb.rcv_adv)
 
 
-def window_field(tables: Tables, tcb: Tcb) -> int:
+def window_field(tcb: Tcb) -> int:
     """The window to put into a header, and note of it; small steps of the edge are kept back (MUST-39)."""
-    edge = window_edge(tables, tcb)
-    if edge - tcb.rcv_adv < min(tables.receive_octets >> 1, tcb.mss):
+    edge = window_edge(tcb)
+    if edge - tcb.rcv_adv < min(tcb.receive_octets >> 1, tcb.mss):
         edge = tcb.rcv_adv
     scale = tcb.rcv_scale
     if edge <= tcb.rcv_nxt:

@@ -1,6 +1,6 @@
 import cython
 
-from neatctl.core.ip.output cimport IpOutput
+from neatctl.core.ip.output cimport IpOutput, Path
 from neatctl.core.tcp.application cimport Listener
 from neatctl.core.tcp.counters cimport TcpCounters
 from neatctl.core.tcp.isn cimport Secrets
@@ -16,8 +16,10 @@ cdef class Tables:
     cdef public IpOutput output
     cdef readonly TcpCounters counters
     cdef readonly Secrets secrets
-    cdef readonly long long timestamp_offset, mss, gso_octets, receive_octets, send_octets, room_lump
-    cdef readonly long long max_connections, receive_scale
+    cdef readonly long long timestamp_offset, mss, gso_octets, receive_octets, send_octets, index
+    cdef readonly long long max_connections
+    cdef public long long cookies_until_us, kept, next_port
+    cdef readonly object option_sets, path_mtus
     cdef readonly dict flows, applications, listeners, ports
     cdef public long long live
     cdef readonly TimeWaits waits
@@ -27,6 +29,9 @@ cdef class Tables:
     cdef list _touched
     cdef public bint blocked
     cdef list _slots, _ids
+    cpdef Path path(self, bytes key, long long now)
+    @cython.locals(scale=cython.longlong)
+    cpdef long long scale_for(self, long long receive_octets) noexcept
     @cython.locals(found=Listener, listener=Listener, candidates=list)
     cpdef Listener listener_for(self, bytes key)
     cpdef enter(self, Tcb tcb)

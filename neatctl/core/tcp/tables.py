@@ -7,10 +7,12 @@ loss, opening, ending, calls) are functions over this and one Tcb. Knows which c
 from __future__ import annotations
 
 from neatctl.core.control.config import ReplicaConfig
-from neatctl.core.ip.output import IpOutput
+from neatctl.core.ip.output import IpOutput, Path
 from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.counters import TcpCounters
 from neatctl.core.tcp.isn import Secrets
+from neatctl.core.tcp.options import OptionSets
+from neatctl.core.tcp.path_mtu import PathMtus
 from neatctl.core.tcp.send_buffer import BufferPool
 from neatctl.core.tcp.tcb import Flow, Tcb
 from neatctl.core.tcp.time_wait import TimeWaits
@@ -37,11 +39,16 @@ class Tables:
         self.gso_octets = config.gso_octets
         self.receive_octets = config.receive_buffer_octets
         self.send_octets = config.send_buffer_octets
-        self.room_lump = max(config.send_buffer_octets >> 2, 1)
         self.max_connections = min(config.max_connections, _SLOT_MASK)
-        self.receive_scale = 0
-        while config.receive_buffer_octets >> self.receive_scale > 0xFFFF:
-            self.receive_scale += 1
+        self.option_sets = OptionSets()
+        self.path_mtus = PathMtus()
+        self.cookies_until_us = -1
+        """Until when the ACK of a cookie is believed; -1 before the first segment for no connection."""
+        self.kept = 0
+        """What out-of-order octets of all connections take (reassembly.py)."""
+        self.index = config.index
+        self.next_port = 0
+        """Counts active opens (RFC 6056 section 3.3.3)."""
 
         self.flows: dict[bytes, Flow] = {}
         self.waits = TimeWaits(self.flows, self.counters, config.time_wait_us)
@@ -60,6 +67,17 @@ class Tables:
         """The NIC queue had no room in this transmit."""
         self._slots: list[Tcb | None] = [None]
         self._ids: list[int] = []
+
+    def path(self, key: bytes, now: int) -> Path:
+        """The way back to where a segment with this key came from."""
+        return self.output.path(key[4:8], key[0:4], now)
+
+    def scale_for(self, receive_octets: int) -> int:
+        """The window scale that a receive buffer needs (RFC 7323 section 2.3)."""
+        scale = 0
+        while receive_octets >> scale > 0xFFFF:
+            scale += 1
+        return scale
 
     def listener_for(self, key: bytes) -> Listener | None:
         """The listener that a SYN with this key is for: one of its address before one of any."""
@@ -85,7 +103,9 @@ class Tables:
             self.live -= 1
         self.wheel.remove(tcb)
         tcb.buffer.clear()
-        tcb.reassembly = None
+        if tcb.reassembly is not None:
+            self.kept -= tcb.reassembly.cost
+            tcb.reassembly = None
         tcb.scoreboard = None
         self.free_id(tcb)
 
@@ -149,7 +169,7 @@ class Tables:
         due = tcb.rtx_us
         due = min(due, tcb.tail_us)
         due = min(due, tcb.ack_us)
-        due = min(due, tcb.linger_us)
+        due = min(due, tcb.slow_us)
         if due < _NEVER:
             self.wheel.arm(tcb, due, now)
         else:

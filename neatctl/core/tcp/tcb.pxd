@@ -33,11 +33,14 @@ cdef class Tcb(Flow):
     cdef public Congestion cc
     cdef public Scoreboard scoreboard
     cdef public long long dup_acks, inflation, recovery, recover, high_rxt, lost_below, sent_us
-    cdef public long long rtx_us, tail_us, tail_end, ack_us, linger_us, challenge_us, dups_owed
-    cdef public int error, soft_error
+    cdef public long long rtx_us, tail_us, tail_end, ack_us, slow_us, challenge_us, dups_owed
+    cdef public long long heard_us, receive_octets, room_lump
+    cdef public object options, rare
+    cdef public int error, soft_error, cork
     cdef public bint fin_queued, nodelay, ts_ok, sack_ok, scale_ok, cwnd_limited, persist
     cdef public bint dirty, syn_owed, ack_now, rtx_owed, probe_owed, tail_owed, tail_again, reset_owed
-    cdef public bint orphan, waiting, owes_accepted, owes_end
+    cdef public bint quickack, orphan, waiting, owes_accepted, owes_end
+    cpdef object rarely(self)
     cpdef on(self, long long event)
     cpdef long long data_end(self) noexcept
     @cython.locals(end=cython.longlong)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from neatctl.core.ip.output import Path
 from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.congestion import Congestion, NewReno
+from neatctl.core.tcp.options import Options, Rare
 from neatctl.core.tcp.reassembly import Reassembly
 from neatctl.core.tcp.scoreboard import Scoreboard
 from neatctl.core.tcp.send_buffer import BufferPool, SendBuffer
@@ -21,6 +22,9 @@ FAST = 1
 """Fast recovery (RFC 6582, RFC 6675)."""
 LOSS = 2
 """After a retransmission timeout, until all that was in flight then is acknowledged."""
+
+CORKED = 1
+UNCORKED = 2
 
 _CLOSED = CLOSED
 _NEVER = NEVER
@@ -138,8 +142,10 @@ class Tcb(Flow):
     """TLP.is_retrans: that probe repeated what had been sent."""
     ack_us: int
     """When a delayed ACK must go."""
-    linger_us: int
-    """When a connection that nobody owns any more is forgotten in FIN-WAIT-2."""
+    slow_us: int
+    """When slow_timer.py has something to do: keep-alive, a user timeout, the end of an orphan in FIN-WAIT-2."""
+    heard_us: int
+    """When the last segment arrived."""
     challenge_us: int
     """No challenge ACK before this time."""
 
@@ -167,6 +173,18 @@ class Tcb(Flow):
     soft_error: int
     """An errno that ICMP hinted at: told if the connection times out (RFC 9293 section 3.9.2.2)."""
 
+    receive_octets: int
+    """The receive buffer."""
+    room_lump: int
+    """ROOM is told when so many octets are owed: a quarter of the send buffer."""
+    cork: int
+    """0; CORKED; or UNCORKED while what was kept back for too long leaves."""
+    quickack: bool
+    options: Options | None
+    """What the application set, shared with all connections that have the same; None if nothing."""
+    rare: Rare | None
+    """What few connections ever need; None until it is needed."""
+
     def __init__(self, key: bytes, path: Path, app: Application, pool: BufferPool) -> None:
         self.due_us = _NEVER
         self.tick = -1
@@ -188,7 +206,7 @@ class Tcb(Flow):
         self.recovery = OPEN
         self.scoreboard = None
         self.tail_end = -1
-        self.rtx_us = self.tail_us = self.ack_us = self.linger_us = _NEVER
+        self.rtx_us = self.tail_us = self.ack_us = self.slow_us = _NEVER
         self.id = self.iss = self.snd_una = self.snd_nxt = self.snd_max = self.snd_wnd = self.snd_wl1 = 0
         self.snd_wl2 = self.max_wnd = self.snd_scale = self.mss = self.buffer_seq = self.small_end = 0
         self.room = self.room_owed = self.irs = self.rcv_nxt = self.rcv_adv = self.rcv_scale = self.unread = 0
@@ -196,10 +214,19 @@ class Tcb(Flow):
         self.rttvar_us = self.rtt_us = self.backoff = self.unanswered = self.dup_acks = self.inflation = 0
         self.recover = self.high_rxt = self.lost_below = self.sent_us = self.challenge_us = self.dups_owed = 0
         self.error = self.soft_error = 0
+        self.heard_us = self.receive_octets = self.room_lump = self.cork = 0
+        self.quickack = False
+        self.options = self.rare = None
         self.fin_queued = self.nodelay = self.ts_ok = self.sack_ok = self.scale_ok = self.cwnd_limited = False
         self.persist = self.tail_again = self.dirty = self.syn_owed = self.ack_now = self.rtx_owed = False
         self.probe_owed = self.tail_owed = self.reset_owed = self.orphan = self.waiting = False
         self.owes_accepted = self.owes_end = False
+
+    def rarely(self) -> Rare:
+        """What is rarely needed, made now if it is not there."""
+        if self.rare is None:
+            self.rare = Rare()
+        return self.rare
 
     def on(self, event: int) -> None:
         """Move to the state that follows; ValueError if the table has none."""

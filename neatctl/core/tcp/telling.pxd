@@ -6,7 +6,7 @@ from neatctl.core.tcp.application cimport Application, Listener
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
 
-cdef long long _ACCEPTED, _DATA, _END, _RESET, _ROOM, _ENDPOINTS_OCTETS
+cdef long long _ACCEPTED, _DATA, _END, _RESET, _ROOM, _URGENT, _INFO, _ENDPOINTS_OCTETS
 
 @cython.locals(app=Application, place=cython.longlong, target=Memory)
 cpdef tell_data(Tables tables, Tcb tcb, Memory memory, long long at, long long octets)
@@ -17,8 +17,10 @@ cpdef tell_room(Tables tables, Tcb tcb)
 cpdef bint tell(Tables tables, Tcb tcb) except -1
 @cython.locals(waiting=list, events=Producer, done=cython.longlong, count=cython.longlong, tcb=Tcb)
 cpdef tell_waiting(Tables tables, Application app)
+cpdef bint tell_urgent(Tcb tcb) except -1
+cpdef tell_info(Tables tables, Application app, long long id, long long number, bytes info)
 @cython.locals(listener=Listener, value=cython.longlong, at=cython.longlong, memory=Memory, key=bytes)
-cdef bint _tell_accepted(Tables tables, Tcb tcb, Application app) except -1
+cdef bint _tell_accepted(Tcb tcb, Application app) except -1
 @cython.locals(piece=bytes, octets=cython.longlong, at=cython.longlong)
 cdef bint _tell_held(Tcb tcb, Application app, list held) except -1
 cdef _hold(Tcb tcb, bytes piece)

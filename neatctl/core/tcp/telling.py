@@ -8,13 +8,14 @@ of a connection that the application closed. Knows records, not segments.
 from __future__ import annotations
 
 from neatctl.core.channel.face import Producer
-from neatctl.core.channel.records import ACCEPTED, DATA, END, RESET, ROOM
+from neatctl.core.channel.records import ACCEPTED, DATA, END, INFO, RESET, ROOM, URGENT
 from neatctl.core.native import Memory
 from neatctl.core.tcp.application import Application
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import Tcb
 
 _ACCEPTED, _DATA, _END, _RESET, _ROOM = ACCEPTED, DATA, END, RESET, ROOM
+_URGENT, _INFO = URGENT, INFO
 _ENDPOINTS_OCTETS = 12
 
 
@@ -55,7 +56,7 @@ def tell_piece(tables: Tables, tcb: Tcb, piece: bytes, start: int) -> None:
 
 def tell_room(tables: Tables, tcb: Tcb) -> None:
     """Give room for octets back in lumps, so that small responses cost no record each."""
-    if tcb.room_owed >= tables.room_lump and not tcb.waiting:
+    if tcb.room_owed >= tcb.room_lump and not tcb.waiting:
         tell(tables, tcb)
 
 
@@ -66,13 +67,15 @@ def tell(tables: Tables, tcb: Tcb) -> bool:
         _forgive(tcb)
         return True
     if tcb.owes_accepted:
-        if not _tell_accepted(tables, tcb, app):
+        if not _tell_accepted(tcb, app):
             return _wait(tables, tcb)
         tcb.owes_accepted = False
     held = tcb.held
     while held:
         if not _tell_held(tcb, app, held):
             return _wait(tables, tcb)
+    if tcb.rare is not None and tcb.rare.urgent_owed and not tell_urgent(tcb):
+        return _wait(tables, tcb)
     if tcb.owes_end:
         if app.begin(_END, tcb.id, 0, 0, 0) < 0:
             return _wait(tables, tcb)
@@ -84,7 +87,7 @@ def tell(tables: Tables, tcb: Tcb) -> bool:
         app.end(0)
         _forgive(tcb)
         return True
-    if tcb.room_owed >= tables.room_lump:
+    if tcb.room_owed >= tcb.room_lump:
         if app.begin(_ROOM, tcb.id, tcb.room_owed, 0, 0) < 0:
             return _wait(tables, tcb)
         app.end(0)
@@ -116,12 +119,32 @@ def tell_waiting(tables: Tables, app: Application) -> None:
     del waiting[:done]
 
 
-def _tell_accepted(tables: Tables, tcb: Tcb, app: Application) -> bool:
+def tell_urgent(tcb: Tcb) -> bool:
+    """Say how far ahead urgent octets end; False if the channel is full. What is read by then is in order, in line."""
+    rare = tcb.rarely()
+    if tcb.app.begin(_URGENT, tcb.id, max(rare.urgent_end - tcb.rcv_nxt, 0), 0, 0) < 0:
+        return False
+    tcb.app.end(0)
+    rare.urgent_owed = False
+    return True
+
+
+def tell_info(tables: Tables, app: Application, id: int, number: int, info: bytes) -> None:
+    """Answer a QUERY; without room in the channel there is no answer, and the application asks again."""
+    at = app.begin(_INFO, id, number, 0, len(info))
+    if at < 0:
+        tables.counters.application_full += 1
+        return
+    app.events.memory.put(at, info)
+    app.end(len(info))
+
+
+def _tell_accepted(tcb: Tcb, app: Application) -> bool:
     listener = tcb.listener
     value = 0
     if listener is not None:
         value = listener.number
-    at = app.begin(_ACCEPTED, tcb.id, value, tables.send_octets, _ENDPOINTS_OCTETS)
+    at = app.begin(_ACCEPTED, tcb.id, value, tcb.room, _ENDPOINTS_OCTETS)
     if at < 0:
         return False
     memory = app.events.memory

@@ -7,7 +7,7 @@ from neatctl.core.tcp.segment_out cimport put_reset, put_segment, put_syn
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
 
-cdef long long _ACK, _FIN, _PSH, _FAST, _OPEN, _CLOSED, _ESTABLISHED, _TIME_WAIT, _NEVER, _MAX_RTO_US, _MAX_DUPLICATES
+cdef long long _ACK, _FIN, _PSH, _FAST, _OPEN, _CLOSED, _ESTABLISHED, _TIME_WAIT, _NEVER, _MAX_RTO_US, _MAX_DUPLICATES, _CORK_US, _CORKED
 
 @cython.locals(sent=cython.longlong)
 cpdef long long send_due(Tables tables, Tcb tcb, long long now) except -1
@@ -19,6 +19,8 @@ cdef long long _send_tail_probe(Tables tables, Tcb tcb, long long now) except -1
 cdef long long _send_again(Tables tables, Tcb tcb, long long now) except -1
 @cython.locals(sent=cython.longlong, end=cython.longlong, queued=cython.longlong, octets=cython.longlong)
 cdef long long _send_new(Tables tables, Tcb tcb, long long now) except -1
+@cython.locals(queued=cython.longlong)
+cdef bint _corked(Tcb tcb, long long now) except -1
 @cython.locals(mss=cython.longlong, seq=cython.longlong, octets=cython.longlong, window=cython.longlong, congestion=cython.longlong)
 cdef long long _allowed(Tables tables, Tcb tcb, long long queued) except -1
 cdef bint _nagle(Tcb tcb, long long seq) noexcept

@@ -13,7 +13,7 @@ from neatctl.core.tcp.loss import lost_edge, pipe, schedule_tail_probe
 from neatctl.core.tcp.segment_out import put_reset, put_segment, put_syn
 from neatctl.core.tcp.states import CLOSED, ESTABLISHED, TIME_WAIT
 from neatctl.core.tcp.tables import Tables
-from neatctl.core.tcp.tcb import FAST, OPEN, Tcb
+from neatctl.core.tcp.tcb import CORKED, FAST, OPEN, Tcb
 from neatctl.core.tcp.wheel import NEVER
 from neatctl.core.wire.tcp_header import ACK, FIN, PSH
 
@@ -23,6 +23,9 @@ _CLOSED, _ESTABLISHED, _TIME_WAIT = CLOSED, ESTABLISHED, TIME_WAIT
 _NEVER = NEVER
 _MAX_RTO_US = 60_000_000
 _MAX_DUPLICATES = 16
+_CORK_US = 200_000
+"""As Linux."""
+_CORKED = CORKED
 
 
 def send_due(tables: Tables, tcb: Tcb, now: int) -> int:
@@ -156,10 +159,24 @@ def _send_new(tables: Tables, tcb: Tcb, now: int) -> int:
         sent += 1
     if sent:
         schedule_tail_probe(tcb, now)
+    if tcb.cork and _corked(tcb, now):
+        return sent
     if tcb.rtx_us == _NEVER and tcb.snd_nxt == tcb.snd_una and tcb.unsent() and not tables.blocked:
         tcb.persist = True
         tcb.rtx_us = now + min(tcb.rto_us << tcb.backoff, _MAX_RTO_US)
     return sent
+
+
+def _corked(tcb: Tcb, now: int) -> bool:
+    """Whether it is the cork that holds octets back: then they leave after 200 ms at the latest."""
+    queued = tcb.buffer_seq + tcb.buffer.octets - tcb.snd_nxt
+    if queued <= 0:
+        tcb.cork = _CORKED
+        return False
+    if tcb.cork != _CORKED or queued >= tcb.mss or tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt < queued:
+        return False
+    tcb.slow_us = min(tcb.slow_us, now + _CORK_US)
+    return True
 
 
 def _allowed(tables: Tables, tcb: Tcb, queued: int) -> int:
@@ -191,6 +208,8 @@ def _allowed(tables: Tables, tcb: Tcb, queued: int) -> int:
 
 def _nagle(tcb: Tcb, seq: int) -> bool:
     """Whether a last segment that is not full must wait: one such is unacknowledged, and nothing hurries (SHLD-7)."""
+    if tcb.cork == _CORKED:
+        return not tcb.fin_queued and seq >= tcb.snd_max
     return tcb.small_end > tcb.snd_una and not tcb.nodelay and not tcb.fin_queued and seq >= tcb.snd_max
 
 

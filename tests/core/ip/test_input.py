@@ -224,6 +224,31 @@ def _check_nothing_ends(kind: int, code: int) -> None:
     assert replica.stack.tcp.connections == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "lost", "counted"),
+    [
+        (1, 0, "tcp_unreachables"),
+        (3, 0, "tcp_unreachables"),
+        (4, 0, "tcp_paths_narrowed"),
+        (1, 1, "tcp_drop_unreachable"),
+        (4, 1, "tcp_drop_unreachable"),
+    ],
+)
+def test_icmp_errors_reach_the_connection_whose_numbers_they_quote(code: int, lost: int, counted: str) -> None:
+    replica = Replica()
+    replica.stack.tcp.attach(1, Queue().producer)
+    replica.hear(ethernet(arp(1, PEER_MAC, PEER, LOCAL), 0x0806, BROADCAST_MAC))
+    replica.stack.tcp.connect(1, LOCAL, 5000, PEER, 80, replica.now)
+    replica.stack.transmit(replica.now)
+    syn = next(frame for frame in replica.queue.frames() if frame[23] == TCP)[34:]
+    quoted = syn[:4] + (int.from_bytes(syn[4:8], "big") + lost).to_bytes(4, "big")
+    datagram = ipv4(quoted, TCP, source=LOCAL, destination=PEER, total=1500)
+    mtu = (560).to_bytes(4, "big")
+    assert replica.hear(ethernet(ipv4(icmp(3, code, mtu + datagram), ICMP))) == []
+    assert replica.counted()[counted] == 1
+    assert len(replica.stack.tcp.flows()) == (0 if code == 3 else 1)
+
+
 @pytest.mark.parametrize("octets", [0, 4, 12, 27])
 def test_icmp_error_that_quotes_too_little_is_dropped(octets: int) -> None:
     replica = Replica()

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from neatctl.core.channel.socket_options import KEEP_COUNT, KEEPALIVE
 from neatctl.core.control.messages import (
     Done,
     Goodbye,
@@ -24,6 +25,7 @@ from neatctl.core.control.messages import (
     Setup,
     SetupDone,
     Snapshot,
+    Tune,
     Unlisten,
     Welcome,
 )
@@ -383,3 +385,39 @@ def test_links_name_the_draining_flag_and_stay_the_same_over_a_repeated_hello() 
     assert first == second
     assert isinstance(first[1], Links)
     assert isinstance(first[1].links[0], Link)
+
+
+def test_options_of_a_listening_socket_go_to_every_replica_and_outlive_the_server() -> None:
+    desk = ready_desk(1)
+    options = {KEEPALIVE: 1, KEEP_COUNT: 3}
+    out = desk.say(WEB, Listen(1, "", 80, 16, False, options))
+    [subsocket] = last_setup(out, 1).subsockets
+    assert subsocket.options == options
+    [listening] = to(WEB, desk.done(1))
+    assert isinstance(listening, Listening)
+    out = desk.say(WEB, Tune(2, listening.listener, {KEEPALIVE: 0}))
+    assert kinds(WEB, out) == [Done]
+    [subsocket] = last_setup(out, 1).subsockets
+    assert (subsocket.listener, subsocket.options) == (listening.listener, {KEEPALIVE: 0})
+    reborn = Desk(2, desk.snapshot)
+    reborn.take()
+    out = reborn.replicas((1, 2))
+    assert [subsocket.options for subsocket in last_setup(out, 1, 2).subsockets] == [{KEEPALIVE: 0}]
+
+
+def test_bad_options_are_refused_and_a_foreign_listener_cannot_be_tuned() -> None:
+    desk = ready_desk(1)
+    desk.hello(ECHO)
+    for request, options in ((10, {99: 1}), (11, {KEEP_COUNT: 0})):
+        [refused] = to(WEB, desk.say(WEB, Listen(request, "", 80, 16, False, options)))
+        assert isinstance(refused, Refused)
+        assert refused.errno == errno.EINVAL
+    desk.listen(WEB, 80, request=500)
+    [listening] = to(WEB, desk.done(1))
+    assert isinstance(listening, Listening)
+    [refused] = to(ECHO, desk.say(ECHO, Tune(1, listening.listener, {})))
+    assert isinstance(refused, Refused)
+    assert refused.errno == errno.EBADF
+    [refused] = to(WEB, desk.say(WEB, Tune(501, listening.listener, {KEEP_COUNT: 0})))
+    assert isinstance(refused, Refused)
+    assert refused.errno == errno.EINVAL

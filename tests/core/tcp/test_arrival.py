@@ -340,7 +340,7 @@ def test_rfc7323_the_timestamp_echoed_is_that_of_the_segment_next_in_order() -> 
     assert peer.last.options[8][4:] == (6001).to_bytes(4, "big")
 
 
-def test_must_31_urgent_octets_are_taken_in_line() -> None:
+def test_a_segment_with_urg_is_taken_in_line() -> None:
     peer = Peer(Host()).open()
     peer.send("UPA", 1, 1, b"urgent")
     assert peer.read() == b"urgent"

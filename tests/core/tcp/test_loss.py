@@ -61,7 +61,8 @@ def test_must_20_the_connection_ends_after_fifteen_retransmissions() -> None:
 def test_what_icmp_hinted_at_is_told_when_the_connection_times_out() -> None:
     peer = Peer(Host()).open()
     peer.write(b"x")
-    peer.host.tcp.unreachable(peer.key, 1, peer.host.now)
+    peer.sent()
+    peer.host.tcp.unreachable(peer.key, 1, peer.our_isn + 1, peer.host.now)
     peer.after(30 * 60 * SECOND)
     assert [(told.kind, told.value) for told in peer.host.told()] == [(RESET, EHOSTUNREACH)]
 

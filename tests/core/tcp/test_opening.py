@@ -149,14 +149,24 @@ def test_the_backlog_counts_handshakes_and_connections_not_taken() -> None:
         peer.send("A", 1, 1)
     late = Peer(host, port=4)
     late.send("S", 0)
-    assert late.sent() == []
-    assert host.tcp.counters.drop_listen_overflow == 1
+    assert [segment.flags for segment in host.sent()] == ["SA"]
+    assert (host.tcp.counters.cookies_sent, host.tcp.connections) == (1, 3)
     host.say(TAKEN, LISTENER, 2)
     host.app.receive()
     Peer(host, port=5).open(then_ack=False)
     Peer(host, port=6).open(then_ack=False)
     late.send("S", 0)
+    assert (host.tcp.counters.cookies_sent, host.tcp.connections) == (2, 5)
+
+
+def test_when_nobody_takes_connections_a_syn_is_dropped() -> None:
+    host = Host(backlog=2)
+    for port in (1, 2):
+        Peer(host, port=port).open(then_ack=False).send("A", 1, 1)
+    late = Peer(host, port=4)
+    late.send("S", 0)
     assert late.sent() == []
+    assert host.tcp.counters.drop_listen_overflow == 1
 
 
 def test_a_replica_has_no_more_connections_than_it_may() -> None:
@@ -273,18 +283,22 @@ def test_must_23_a_syn_is_tried_for_at_least_three_minutes() -> None:
 def test_port_unreachable_refuses_a_syn_and_must_56_net_unreachable_does_not() -> None:
     host = Host()
     peer = opener(host)
-    host.tcp.unreachable(peer.key, 0, host.now)
+    host.tcp.unreachable(peer.key, 0, peer.our_isn, host.now)
     assert host.told() == []
-    host.tcp.unreachable(peer.key, 3, host.now)
+    host.tcp.unreachable(peer.key, 3, peer.our_isn + 1, host.now)
+    assert host.told() == []
+    host.tcp.unreachable(peer.key, 3, peer.our_isn, host.now)
     assert [(told.kind, told.value) for told in host.told()] == [(RESET, ECONNREFUSED)]
 
 
 def test_rfc5927_an_icmp_error_ends_no_connection_that_exists() -> None:
     host = Host()
     peer = Peer(host).open()
+    peer.write(b"in flight")
+    peer.sent()
     for code in range(16):
-        host.tcp.unreachable(peer.key, code, host.now)
-    host.tcp.unreachable(bytes(12), 3, host.now)
+        host.tcp.unreachable(peer.key, code, peer.our_isn + 1, host.now)
+    host.tcp.unreachable(bytes(12), 3, 0, host.now)
     peer.send("PA", 1, 1, b"alive")
     assert peer.read() == b"alive"
     assert host.tcp.counters.unreachables == 16

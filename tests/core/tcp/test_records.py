@@ -16,12 +16,14 @@ from neatctl.core.channel.records import (
     END,
     NODELAY,
     OPTION,
+    QUERY,
     RESET,
     ROOM,
     SEND,
     SHUT,
     TAKEN,
 )
+from neatctl.core.channel.socket_options import KEEP_COUNT, MAXSEG
 from neatctl.core.native import Memory
 from neatctl.core.tcp.counters import SENTENCES
 from tests.core.tcp.host import APP, LISTENER, MS, Host, Peer, record
@@ -43,7 +45,8 @@ def test_malformed_records_are_the_applications_fault() -> None:
         bytes(15),
         record(0, peer.id),
         record(15, peer.id),
-        record(23, peer.id),
+        record(24, peer.id),
+        record(QUERY, peer.id, payload=b"x"),
         record(255, peer.id),
         b"\x10\x00\x00\x01" + record(SEND, peer.id, payload=b"x")[4:],
         record(SEND, peer.id),
@@ -52,7 +55,9 @@ def test_malformed_records_are_the_applications_fault() -> None:
         record(SHUT, peer.id, payload=b"x"),
         record(CLOSE, peer.id, flags=1),
         record(CONSUMED, peer.id, 1),
-        record(OPTION, peer.id, 2, 1),
+        record(OPTION, peer.id, 99, 1),
+        record(OPTION, peer.id, KEEP_COUNT, 0),
+        record(OPTION, peer.id, MAXSEG, 87),
         record(OPTION, peer.id, NODELAY, 2),
         record(TAKEN, LISTENER, 1),
     ):
