@@ -22,6 +22,7 @@ from neatctl.core.channel.records import (
     THEN_SHUT,
 )
 from neatctl.core.tcp.states import STATE_NAMES
+from neatctl.core.tcp.tcb import Tcb
 from tests.core.tcp.host import APP, CLIENT, LISTENER, PORT, SERVER, Host, Segment
 from tests.scripts.reading import Script
 from tests.scripts.running import Connection, Differs, pattern
@@ -123,7 +124,9 @@ class PureMachine:
             program = Program(id=self.host.tcp.connect(*args, self.host.now))
             self.programs[connection.peer_port] = self.by_id[program.id] = program
         elif verb == "icmp":
-            self.host.tcp.unreachable(connection.key(), _ICMP[words[0]], self.host.now)
+            tcb = self.host.tcp.tables.flows.get(connection.key())
+            seq = tcb.snd_una & 0xFFFFFFFF if isinstance(tcb, Tcb) else 0
+            self.host.tcp.unreachable(connection.key(), _ICMP[words[0]], seq, self.host.now)
         elif verb == "counted":
             value = getattr(self.host.tcp.counters, words[0])
             if value != int(words[1]):

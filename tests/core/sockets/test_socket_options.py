@@ -187,12 +187,14 @@ def test_linger_waits_until_all_is_acknowledged(program: Program) -> None:
     assert [said.kind for said in program.replica.heard()] == [CLOSE]
 
 
-def test_urgent_octets_are_polled_for_until_they_are_read(program: Program) -> None:
+def test_must_33_urgent_octets_are_polled_for_until_they_are_read(program: Program) -> None:
     sock, id = program.connection()
     poll = Poll(program.stack)
     poll.register(sock, POLLPRI)
     program.replica.say(record(DATA, id, payload=b"ab"), record(URGENT, id, 2), record(DATA, id, payload=b"cde"))
     assert [events for _, events in poll.poll(1000)] == [POLLPRI]
+    assert sock.flow is not None
+    assert sock.flow.urgent == 4
     assert (sock.recv(2), sock.recv(1)) == (b"ab", b"c")
     assert [events for _, events in poll.poll(0)] == [POLLPRI]
     assert sock.recv(1) == b"d"

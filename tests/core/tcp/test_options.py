@@ -39,7 +39,7 @@ def test_must_25_nobody_is_probed_by_default() -> None:
     assert peer.after(30 * 3600 * SECOND) == []
 
 
-def test_must_24_must_26_must_28_keep_alive_probes_after_two_hours_of_silence() -> None:
+def test_may_5_shld_12_must_24_must_26_must_28_keep_alive_probes_after_two_hours_of_silence() -> None:
     peer = Peer(Host()).open()
     ask(peer, KEEPALIVE=1)
     assert peer.after(7199 * SECOND) == []
