@@ -36,6 +36,17 @@ _VNET = bytes(10)
 _PATIENCE_S = 0.3
 _GRACE_S = 0.002
 _ICMP = {"net-unreachable": 0, "host-unreachable": 1, "protocol-unreachable": 2, "port-unreachable": 3}
+_TOO_BIG = 4
+_OPTIONS = {
+    "cork": socket.TCP_CORK,
+    "quickack": socket.TCP_QUICKACK,
+    "keep-idle-s": socket.TCP_KEEPIDLE,
+    "keep-interval-s": socket.TCP_KEEPINTVL,
+    "keep-count": socket.TCP_KEEPCNT,
+    "user-timeout-ms": socket.TCP_USER_TIMEOUT,
+    "defer-accept-s": socket.TCP_DEFER_ACCEPT,
+    "maxseg": socket.TCP_MAXSEG,
+}
 _STATES = (
     "", "ESTABLISHED", "SYN-SENT", "SYN-RECEIVED", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSED", "CLOSE-WAIT",
     "LAST-ACK", "LISTEN", "CLOSING",
@@ -102,8 +113,12 @@ class KernelMachine:
         """One call on real sockets."""
         port = connection.peer_port
         if verb == "listen":
+            said = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+            backlog = said.pop("backlog", 64)
             self.listener = self._socket(80)
-            self.listener.listen(int(words[1]) if words else 64)
+            for name, value in said.items():
+                _set_option(self.listener, name, value)
+            self.listener.listen(backlog)
         elif verb == "unlisten" and self.listener is not None:
             self.listener.close()
             self.listener = None
@@ -113,7 +128,7 @@ class KernelMachine:
         elif verb == "accept":
             self._accept(port)
         elif verb == "icmp":
-            self._icmp(connection, words[0])
+            self._icmp(connection, words)
         elif verb in {"counted", "gone"}:
             return
         elif verb == "state":
@@ -166,6 +181,10 @@ class KernelMachine:
             self._error(used, words[0])
         elif verb == "nodelay":
             used.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        elif verb == "option":
+            _set_option(used, words[0], int(words[1]))
+        elif verb == "urgent":
+            return
         else:
             self._end(used, port, verb)
 
@@ -209,17 +228,26 @@ class KernelMachine:
         if errno.errorcode.get(error, "none") != name:
             raise Differs(f"the error is {errno.errorcode.get(error, 'none')}")
 
-    def _icmp(self, connection: Connection, kind: str) -> None:
-        number = (connection.our_isn + connection.opened) & 0xFFFFFFFF
+    def _icmp(self, connection: Connection, words: list[str]) -> None:
+        said = dict(zip(words[1::2], map(int, words[2::2]), strict=True))
+        number = (connection.our_isn + said.get("seq", int(not connection.active))) & 0xFFFFFFFF
         key = connection.key()
-        quoted = _ip(6, SERVER, CLIENT, 8) + key[10:12] + key[8:10] + number.to_bytes(4, "big")
-        message = bytes((3, _ICMP[kind], 0, 0)) + bytes(4) + quoted
+        quoted = _ip(6, SERVER, CLIENT, 1480) + key[10:12] + key[8:10] + number.to_bytes(4, "big")
+        code = _ICMP.get(words[0], _TOO_BIG)
+        message = bytes((3, code, 0, 0)) + said.get("mtu", 0).to_bytes(4, "big") + quoted
         sum_ = ~Memory(message).sum(0, len(message), 0) & 0xFFFF
         self._send_packet(1, CLIENT, SERVER, message[:2] + sum_.to_bytes(2, "big") + message[4:])
 
     def _send_packet(self, protocol: int, source: bytes, target: bytes, octets: bytes) -> None:
         packet = _ip(protocol, source, target, len(octets)) + octets
         os.write(self.tap, _VNET + _MAC + _PEER_MAC + b"\x08\x00" + packet)
+
+
+def _set_option(used: socket.socket, name: str, value: int) -> None:
+    if name == "keepalive":
+        used.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, value)
+    else:
+        used.setsockopt(socket.IPPROTO_TCP, _OPTIONS[name], value)
 
 
 def _ip(protocol: int, source: bytes, target: bytes, octets: int) -> bytes:

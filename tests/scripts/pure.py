@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass, field
 
+from neatctl.core.channel import socket_options
 from neatctl.core.channel.records import (
     ABORT,
     ACCEPTED,
@@ -20,9 +21,9 @@ from neatctl.core.channel.records import (
     TAKEN,
     THEN_CLOSE,
     THEN_SHUT,
+    URGENT,
 )
 from neatctl.core.tcp.states import STATE_NAMES
-from neatctl.core.tcp.tcb import Tcb
 from tests.core.tcp.host import APP, CLIENT, LISTENER, PORT, SERVER, Host, Segment
 from tests.scripts.reading import Script
 from tests.scripts.running import Connection, Differs, pattern
@@ -47,6 +48,8 @@ class Program:
     unread: bytearray = field(default_factory=bytearray)
     ended: bool = False
     error: int = 0
+    urgent: int = 0
+    """Where urgent octets end, counted from what was told before."""
     sent: int = 0
     received: int = 0
 
@@ -106,6 +109,8 @@ class PureMachine:
                 self.by_id[told.id] = program
             elif told.kind == DATA and told.id in self.by_id:
                 self.by_id[told.id].unread += told.payload
+            elif told.kind == URGENT and told.id in self.by_id:
+                self.by_id[told.id].urgent = told.value
             elif told.kind == END and told.id in self.by_id:
                 self.by_id[told.id].ended = True
             elif told.kind == RESET and told.id in self.by_id:
@@ -115,8 +120,10 @@ class PureMachine:
         """One call of the application on one connection."""
         self._hear()
         if verb == "listen":
-            backlog = int(words[1]) if words[:1] == ["backlog"] else 64
-            self.host.tcp.listen(LISTENER, APP, "", PORT, backlog)
+            said = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+            backlog = said.pop("backlog", 64)
+            options = {_option(name): value for name, value in said.items()}
+            self.host.tcp.listen(LISTENER, APP, "", PORT, backlog, options)
         elif verb == "unlisten":
             self.host.tcp.unlisten(LISTENER, self.host.now)
         elif verb == "connect":
@@ -124,9 +131,7 @@ class PureMachine:
             program = Program(id=self.host.tcp.connect(*args, self.host.now))
             self.programs[connection.peer_port] = self.by_id[program.id] = program
         elif verb == "icmp":
-            tcb = self.host.tcp.tables.flows.get(connection.key())
-            seq = tcb.snd_una & 0xFFFFFFFF if isinstance(tcb, Tcb) else 0
-            self.host.tcp.unreachable(connection.key(), _ICMP[words[0]], seq, self.host.now)
+            self._icmp(connection, words)
         elif verb == "counted":
             value = getattr(self.host.tcp.counters, words[0])
             if value != int(words[1]):
@@ -135,6 +140,15 @@ class PureMachine:
             self._state(connection, "GONE" if verb == "gone" else words[0])
         else:
             self._program_call(connection, verb, words)
+
+    def _icmp(self, connection: Connection, words: list[str]) -> None:
+        """An ICMP error about the segment of ours with this number."""
+        said = dict(zip(words[1::2], map(int, words[2::2]), strict=True))
+        seq = (connection.our_isn + said.get("seq", int(not connection.active))) & 0xFFFFFFFF
+        if words[0] == "too-big":
+            self.host.tcp.too_big(connection.key(), seq, said["mtu"], 1500, self.host.now)
+        else:
+            self.host.tcp.unreachable(connection.key(), _ICMP[words[0]], seq, self.host.now)
 
     def _state(self, connection: Connection, wanted: str) -> None:
         flow = self.host.tcp.tables.flows.get(connection.key())
@@ -169,6 +183,11 @@ class PureMachine:
             program.error = 0
         elif verb == "nodelay":
             host.say(OPTION, program.id, NODELAY, 1)
+        elif verb == "option":
+            host.say(OPTION, program.id, _option(words[0]), int(words[1]))
+        elif verb == "urgent":
+            if program.urgent != int(words[0]):
+                raise Differs(f"urgent octets end at {program.urgent}")
         else:
             host.say({"shut": SHUT, "close": CLOSE, "abort": ABORT}[verb], program.id)
             if verb != "shut":
@@ -199,3 +218,9 @@ class PureMachine:
 
 def _text(word: str) -> bytes:
     return word[1:-1].encode() if word.startswith('"') else b""
+
+
+def _option(name: str) -> int:
+    """The number of an option that a script calls `keep-idle-s`, as socket_options has it."""
+    number: int = getattr(socket_options, name.upper().replace("-", "_"))
+    return number

@@ -18,7 +18,7 @@ _VERB = re.compile(r"([a-z][a-z-]*)(?:\.([a-z]))?")
 _TEXT = re.compile(r'"([^"]*)"')
 _CALLS = {
     "listen", "unlisten", "connect", "connected", "accept", "send", "read", "end", "shut", "close", "abort", "error",
-    "nodelay", "option", "state", "counted", "icmp", "open", "quiet", "gone",
+    "nodelay", "option", "urgent", "state", "counted", "icmp", "open", "quiet", "gone",
 }  # fmt: skip
 _SETTINGS = {"receive", "send", "mtu", "time-wait", "peer-isn", "connections"}
 _NUMBERS = {"ack", "win", "urg", "mss", "ws", "hlen", "cut", "port", "ttl"}

@@ -11,6 +11,9 @@ from typing import NamedTuple
 IMPLEMENTED = "implemented"
 NOT_APPLICABLE = "not applicable"
 DEVIATES = "deviates"
+_URGENT = (
+    "urgent octets are delivered in their place in the stream and the application is not told that they are urgent"
+)
 _IPV6 = "TCP runs over IPv4 only"
 _ROUTES = "packets with source routes are not routed back: RFC 7126 has them dropped"
 
@@ -141,7 +144,7 @@ REQUIREMENTS = (
     Requirement("MUST-28", "MUST", "the interval is two hours by default"),
     Requirement("MUST-29", "MUST", "lost answers do not end a connection"),
     Requirement("SHLD-12", "SHOULD", "keep-alives have no octets"),
-    Requirement("MAY-6", "MAY", "keep-alives may have an octet", DEVIATES, "they have none"),
+    Requirement("MAY-6", "MAY", "keep-alives may have an octet", DEVIATES, "ours have none"),
     Requirement("MUST-50", "MUST", "unknown IP options are passed over"),
     Requirement("MAY-10", "MAY", "the IP timestamp option", DEVIATES, "it is passed over"),
     Requirement("MAY-11", "MAY", "the IP record route option", DEVIATES, "it is passed over"),
