@@ -6,6 +6,7 @@ addresses of benchmarks (RFC 2544), so that no answer finds anybody. Prints how 
 
 from __future__ import annotations
 
+import errno
 import json
 import random
 import socket
@@ -54,14 +55,19 @@ def main() -> None:
     link.bind((INTERFACE, 0))
     head = mac_of(address) + link.getsockname()[4] + b"\x08\x00"
     begun = time.monotonic()
-    sent = 0
+    sent = no_room = 0
     while sent < count:
         due = min(count, int(count * (time.monotonic() - begun + _BATCH_S) / max(seconds, _BATCH_S)))
         for _ in range(due - sent):
-            link.send(head + syn(draw, IPv4Address(address).packed, port))
+            try:
+                link.send(head + syn(draw, IPv4Address(address).packed, port))
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                no_room += 1
         sent = max(sent, due)
         time.sleep(_BATCH_S)
-    print(json.dumps({"sent": sent}))
+    print(json.dumps({"sent": sent, "no_room": no_room}))
 
 
 if __name__ == "__main__":
