@@ -113,7 +113,7 @@ def send(order: Order) -> Iterator[Sent]:
     last = told = time.monotonic()
 
     def state() -> Sent:
-        said.sent, said.no_room = link.sent, link.no_room
+        said.sent, said.no_room = link.sent - player.arp_answered, link.no_room
         # The kernel counts a frame for each time that it had no room for it, those that went later too.
         said.lost = max(tx_dropped(DEVICE) - dropped - link.held, link.no_room)
         said.not_sent = rewriter.not_sent()
