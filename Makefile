@@ -5,6 +5,8 @@ PY := .venv/bin/python
 SETUP := @sh tools/setup.sh
 # What pure mode runs of the suite: everything but real processes, and the smoke tests of those.
 PURE := (not system and not slow) or smoke
+# LINT has run these.
+HOUSE_SEEN := --ignore=tests/test_house.py
 # More arguments for pytest or the benchmarks: make test ARGS='-k ring'
 ARGS ?=
 
@@ -49,8 +51,8 @@ test:
 	$(SETUP) test
 	$(LINT)
 	@if grep -q compiled .venv/.built; then \
-	  NEATCTL_PURE= NEATCTL_EXPECT=compiled $(PY) -m pytest $(ARGS) && \
-	  NEATCTL_PURE=1 NEATCTL_EXPECT=pure $(PY) -m pytest -m '$(PURE)' $(ARGS); \
+	  NEATCTL_PURE= NEATCTL_EXPECT=compiled $(PY) -m pytest $(HOUSE_SEEN) $(ARGS) && \
+	  NEATCTL_PURE=1 NEATCTL_EXPECT=pure $(PY) -m pytest $(HOUSE_SEEN) -m '$(PURE)' $(ARGS); \
 	else \
 	  echo 'test: no compiled core (see above), so plain Python only'; \
 	  NEATCTL_PURE=1 NEATCTL_EXPECT=pure $(PY) -m pytest $(ARGS); \
