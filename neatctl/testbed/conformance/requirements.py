@@ -11,9 +11,6 @@ from typing import NamedTuple
 IMPLEMENTED = "implemented"
 NOT_APPLICABLE = "not applicable"
 DEVIATES = "deviates"
-_URGENT = (
-    "urgent octets are delivered in their place in the stream and the application is not told that they are urgent"
-)
 _IPV6 = "TCP runs over IPv4 only"
 _ROUTES = "packets with source routes are not routed back: RFC 7126 has them dropped"
 
