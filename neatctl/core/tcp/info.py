@@ -62,7 +62,7 @@ def tcp_info(tables: Tables, tcb: Tcb, now: int) -> bytes:
         pmtu=tcb.mss + headers + (12 if tcb.ts_ok else 0),
         rtt=tcb.srtt_us,
         rttvar=tcb.rttvar_us,
-        snd_ssthresh=min(tcb.cc.ssthresh // mss, layout.INFINITE_SSTHRESH),
+        snd_ssthresh=tcb.cc.ssthresh // mss if tcb.cc.ssthresh < 1 << 31 else layout.INFINITE_SSTHRESH,
         snd_cwnd=min(tcb.cc.cwnd // mss, _MOST),
         advmss=announced_mss(tables, tcb),
         rcv_space=tcb.receive_octets,

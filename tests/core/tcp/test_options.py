@@ -8,7 +8,7 @@ import pytest
 
 from neatctl.core.channel import socket_options as o
 from neatctl.core.channel.records import ACCEPTED, CLOSE, DATA, INFO, OPTION, QUERY, RESET, ROOM, SHUT
-from neatctl.core.channel.tcp_info import SACK, TIMESTAMPS, TcpInfo
+from neatctl.core.channel.tcp_info import INFINITE_SSTHRESH, SACK, TIMESTAMPS, TcpInfo
 from neatctl.core.tcp.states import ESTABLISHED, SYN_RECEIVED
 from tests.core.tcp.host import APP, LISTENER, MS, PORT, Host, Peer
 
@@ -273,7 +273,7 @@ def test_tcp_info_tells_what_holds() -> None:
     assert (info.snd_mss, info.advmss, info.pmtu, info.unacked) == (1448, 1460, 1500, 3)
     assert (info.bytes_received, info.bytes_sent, info.bytes_acked) == (500, 3000, 0)
     assert (info.last_data_recv, info.last_data_sent, info.rto) == (250, 250, peer.tcb.rto_us)
-    assert info.snd_wnd == 65535 << 2
+    assert (info.snd_wnd, info.snd_ssthresh) == (65535 << 2, INFINITE_SSTHRESH)
 
 
 @pytest.mark.parametrize(("call", "state"), [(None, 1), (SHUT, 4), (CLOSE, 7)])
