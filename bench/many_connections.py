@@ -4,6 +4,7 @@
 
 Needs a server that sends back what it gets (`python -m neatctl.apps.echo`). Prints one line of JSON: how many were
 opened, how many answered right, how long it took, and what came to an end. Connects at most `--pending` at a time.
+Where a process may not open so many files, several with an address each do it together.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ def main() -> int:
     parser.add_argument("--pending", type=int, default=500)
     parser.add_argument("--hold", type=float, default=0.0, help="seconds between both rounds of echoes")
     options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (options.connections + 1000, options.connections + 1000))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     crowd = Crowd((options.server, options.port), options.source, options.pending)
     begin = time.monotonic()
     opened = crowd.open(options.connections)
