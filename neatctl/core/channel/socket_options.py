@@ -34,7 +34,7 @@ CONGESTION = 13
 
 __all__ = ["NODELAY"]
 
-CONGESTIONS = ("reno",)
+CONGESTIONS = ("cubic", "reno")
 """What there is to choose from; the first is the default."""
 LEAST_MAXSEG = 88
 """As Linux; a peer that announces less would make us send dust."""

@@ -5,6 +5,7 @@ from neatctl.core.tcp.ending cimport abort, fail, finish, forget, wait
 from neatctl.core.tcp.loss cimport take_ack, take_duplicate, take_sack, window_opened
 from neatctl.core.tcp.opening cimport establish
 from neatctl.core.tcp.reassembly cimport Reassembly, Span
+from neatctl.core.tcp.recovery cimport take_echo
 from neatctl.core.tcp.reply cimport reply_reset
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
@@ -12,9 +13,9 @@ from neatctl.core.tcp.telling cimport tell, tell_data, tell_piece, tell_room
 from neatctl.core.wire.seq cimport before, unwrap
 from neatctl.core.wire.tcp_header cimport Segment
 
-cdef long long _ACK, _FIN, _RST, _SYN, _URG, _MAX_KEPT_OCTETS
+cdef long long _ACK, _ECE, _FIN, _RST, _SYN, _URG, _MAX_KEPT_OCTETS
 cdef long long _CLOSED, _SYN_RECEIVED, _ESTABLISHED, _FIN_WAIT_1, _FIN_WAIT_2, _TIME_WAIT
-cdef long long _FIN_ACKED, _FIN_ARRIVED, _FAST, _NEVER, _DELAYED_ACK_US, _CHALLENGE_US, _PAWS_IDLE_US, _ORPHAN_FIN_WAIT_US
+cdef long long _FIN_ACKED, _FIN_ARRIVED, _OPEN, _NEVER, _DELAYED_ACK_US, _CHALLENGE_US, _PAWS_IDLE_US, _ORPHAN_FIN_WAIT_US
 cdef int _ECONNREFUSED, _ECONNRESET
 
 cpdef segment_arrives(Tables tables, Tcb tcb, Segment segment, long long now)

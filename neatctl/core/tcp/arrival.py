@@ -13,7 +13,9 @@ from neatctl.core.tcp.ending import abort, fail, finish, forget, wait
 from neatctl.core.tcp.loss import take_ack, take_duplicate, take_sack, window_opened
 from neatctl.core.tcp.opening import establish
 from neatctl.core.tcp.reassembly import Reassembly
+from neatctl.core.tcp.recovery import take_echo
 from neatctl.core.tcp.reply import reply_reset
+from neatctl.core.tcp.sack_out import note_duplicate
 from neatctl.core.tcp.states import (
     CLOSED,
     ESTABLISHED,
@@ -25,18 +27,18 @@ from neatctl.core.tcp.states import (
     TIME_WAIT,
 )
 from neatctl.core.tcp.tables import Tables
-from neatctl.core.tcp.tcb import FAST, Tcb
+from neatctl.core.tcp.tcb import OPEN, Tcb
 from neatctl.core.tcp.telling import tell, tell_data, tell_piece, tell_room
 from neatctl.core.tcp.urgent import take_urgent
 from neatctl.core.tcp.wheel import NEVER
 from neatctl.core.wire.seq import before, unwrap
-from neatctl.core.wire.tcp_header import ACK, FIN, RST, SYN, URG, Segment
+from neatctl.core.wire.tcp_header import ACK, ECE, FIN, RST, SYN, URG, Segment
 
-_ACK, _FIN, _RST, _SYN, _URG = ACK, FIN, RST, SYN, URG
+_ACK, _ECE, _FIN, _RST, _SYN, _URG = ACK, ECE, FIN, RST, SYN, URG
 _CLOSED, _SYN_RECEIVED, _ESTABLISHED, _TIME_WAIT = CLOSED, SYN_RECEIVED, ESTABLISHED, TIME_WAIT
 _FIN_WAIT_1, _FIN_WAIT_2 = FIN_WAIT_1, FIN_WAIT_2
 _FIN_ACKED, _FIN_ARRIVED = FIN_ACKED, FIN_ARRIVED
-_FAST = FAST
+_OPEN = OPEN
 _NEVER = NEVER
 _ECONNREFUSED, _ECONNRESET = ECONNREFUSED, ECONNRESET
 _DELAYED_ACK_US = 40_000
@@ -77,7 +79,7 @@ def segment_arrives(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> Non
             _take_fin(tables, tcb, now)
     if tcb.state == _CLOSED or tcb.state == _TIME_WAIT:
         return
-    if tcb.ack_now or tcb.recovery == _FAST or tcb.unsent():
+    if tcb.ack_now or tcb.unsent() or (tcb.flight is not None and tcb.flight.lost > 0):
         tables.touch(tcb)
     if not tcb.dirty:
         tables.arm(tcb, now)
@@ -118,6 +120,9 @@ def _check_sequence(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> boo
     tables.counters.drop_sequence += 1
     if segment.flags & _RST:
         return False
+    if segment.data_octets and seq + segment.data_octets <= tcb.rcv_nxt:
+        tables.counters.duplicates_in += 1
+        note_duplicate(tcb, seq, seq + segment.data_octets)
     if segment.flags & _SYN and not segment.flags & _ACK and tcb.state == _SYN_RECEIVED and seq == tcb.irs:
         tcb.syn_owed = True
         tables.touch(tcb)
@@ -161,7 +166,7 @@ def _check_ack(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bool:
         return False
     ack = segment.ack
     if tcb.state == _SYN_RECEIVED:
-        if not tcb.snd_una < ack <= tcb.snd_max:
+        if not tcb.snd_una < ack <= tcb.snd_nxt:
             tables.counters.drop_ack += 1
             reply_reset(tables, segment, tcb.key, now)
             return False
@@ -174,16 +179,18 @@ def _check_ack(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bool:
         ):
             return False
         establish(tables, tcb, segment, now)
-    if ack > tcb.snd_max or ack < tcb.snd_una - tcb.max_wnd:
+    if ack > tcb.snd_nxt or ack < tcb.snd_una - tcb.max_wnd:
         tables.counters.drop_ack += 1
         _challenge(tables, tcb, False, now)
         return False
     news = 0
     if segment.sack_blocks and tcb.sack_ok:
-        news = take_sack(tcb, segment)
+        news = take_sack(tables, tcb, segment, now)
+    if tcb.ecn_ok and segment.flags & _ECE and not segment.flags & _SYN:
+        take_echo(tables, tcb, ack)
     window = segment.window << tcb.snd_scale
     if ack > tcb.snd_una:
-        take_ack(tables, tcb, ack, segment, now)
+        take_ack(tables, tcb, ack, news, segment, now)
         _take_window(tcb, segment, window)
         if tcb.room_owed >= tcb.room_lump:
             tell_room(tables, tcb)
@@ -191,8 +198,8 @@ def _check_ack(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bool:
     if ack == tcb.snd_una:
         if ack == tcb.tail_end and segment.length == 0:
             tcb.tail_end = -1
-        if news or (tcb.snd_max > ack and segment.length == 0 and window == tcb.snd_wnd and not tcb.persist):
-            take_duplicate(tables, tcb, now)
+        if news or (tcb.snd_nxt > ack and segment.length == 0 and window == tcb.snd_wnd and not tcb.persist):
+            take_duplicate(tables, tcb, news, now)
         _take_window(tcb, segment, window)
     return True
 
@@ -247,6 +254,7 @@ def _take_text(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> None:
     at = segment.data_at
     octets = segment.data_octets
     if seq < tcb.rcv_nxt:
+        note_duplicate(tcb, seq, tcb.rcv_nxt)
         at += tcb.rcv_nxt - seq
         octets -= tcb.rcv_nxt - seq
         seq = tcb.rcv_nxt
@@ -282,7 +290,10 @@ def _keep(tables: Tables, tcb: Tcb, segment: Segment, seq: int, at: int, octets:
         tcb.reassembly = Reassembly()
     kept = tcb.reassembly
     cost = kept.cost
-    if tables.kept < _MAX_KEPT_OCTETS and kept.insert(seq, segment.memory, at, octets):
+    if kept.holds(seq, seq + octets):
+        tables.counters.duplicates_in += 1
+        note_duplicate(tcb, seq, seq + octets)
+    elif tables.kept < _MAX_KEPT_OCTETS and kept.insert(seq, segment.memory, at, octets):
         tables.kept += kept.cost - cost
         tables.counters.out_of_order_in += 1
     else:

@@ -17,6 +17,12 @@ SENTENCES = {
     "half_open_timeouts": "Handshakes of listeners given up because the peer never acknowledged the SYN.",
     "fast_retransmits": "Loss recoveries begun by duplicate or selective acknowledgments.",
     "retransmits": "Segments sent again.",
+    "recoveries_undone": "Loss recoveries taken back: nothing had been lost (RFC 2883, RFC 3522, RFC 4015).",
+    "duplicates_reported": "Reports of the peer that octets came twice (RFC 2883).",
+    "reports_reneged": "Times that the peer dropped what it had reported by SACK (RFC 2018).",
+    "ecn_reductions": "Decreases of cwnd because a router marked segments (RFC 3168).",
+    "ecn_marks_in": "Segments that a router marked on their way to us (RFC 3168).",
+    "duplicates_in": "Segments whose octets had all arrived already.",
     "retransmission_timeouts": "Expiries of the retransmission timer.",
     "tail_probes": "Probes of the last segments in flight, sent before the retransmission timer (RFC 8985).",
     "window_probes": "Probes of a closed window.",
@@ -73,6 +79,12 @@ class TcpCounters:
         self.half_open_timeouts = 0
         self.fast_retransmits = 0
         self.retransmits = 0
+        self.recoveries_undone = 0
+        self.duplicates_reported = 0
+        self.reports_reneged = 0
+        self.ecn_reductions = 0
+        self.ecn_marks_in = 0
+        self.duplicates_in = 0
         self.retransmission_timeouts = 0
         self.tail_probes = 0
         self.window_probes = 0

@@ -65,7 +65,7 @@ def abort(tables: Tables, tcb: Tcb, error: int, now: int) -> None:
     tcb.on(_ABANDONED)
     tcb.reset_owed = True
     tcb.rtx_us = _NEVER
-    tcb.tail_us = _NEVER
+    tcb.rack_us = _NEVER
     tcb.ack_us = _NEVER
     tcb.slow_us = _NEVER
     tables.arm(tcb, now)

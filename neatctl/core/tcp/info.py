@@ -40,7 +40,7 @@ def tcp_info(tables: Tables, tcb: Tcb, now: int) -> bytes:
     if ca_state == layout.OPEN and tcb.dup_acks:
         ca_state = layout.DISORDER
     headers = _HEADERS_IPV4 if len(tcb.key) == _KEY_IPV4 else _HEADERS_IPV6
-    board = tcb.scoreboard
+    flight = tcb.flight
     rare = tcb.rare
     return layout.TcpInfo(
         state=_LINUX_STATES[tcb.state],
@@ -54,8 +54,9 @@ def tcp_info(tables: Tables, tcb: Tcb, now: int) -> bytes:
         ato=40_000,
         snd_mss=tcb.mss,
         rcv_mss=announced_mss(tables, tcb),
-        unacked=-(-(tcb.snd_max - tcb.snd_una) // mss),
-        sacked=-(-(board.octets if board is not None else 0) // mss),
+        unacked=-(-(tcb.snd_nxt - tcb.snd_una) // mss),
+        sacked=-(-(flight.sacked if flight is not None else 0) // mss),
+        lost=-(-(flight.lost if flight is not None else 0) // mss),
         last_data_sent=_ago_ms(tcb.sent_us, now),
         last_data_recv=_ago_ms(tcb.heard_us, now),
         last_ack_recv=_ago_ms(tcb.heard_us, now),
@@ -69,7 +70,7 @@ def tcp_info(tables: Tables, tcb: Tcb, now: int) -> bytes:
         bytes_acked=max(tcb.snd_una - tcb.iss - 1, 0),
         bytes_received=max(tcb.rcv_nxt - tcb.irs - 1, 0),
         notsent_bytes=max(tcb.data_end() - tcb.snd_nxt, 0),
-        bytes_sent=max(tcb.snd_max - tcb.iss - 1, 0),
+        bytes_sent=max(tcb.snd_nxt - tcb.iss - 1, 0),
         snd_wnd=min(tcb.snd_wnd, _MOST),
         rcv_wnd=min(max(tcb.rcv_adv - tcb.rcv_nxt, 0), _MOST),
     ).octets()

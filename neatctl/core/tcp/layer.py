@@ -19,7 +19,6 @@ from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.arrival import segment_arrives
 from neatctl.core.tcp.calls import call
 from neatctl.core.tcp.ending import abort, fail
-from neatctl.core.tcp.loss import on_deadline
 from neatctl.core.tcp.opening import arrive_closed, arrive_syn_sent, open_actively
 from neatctl.core.tcp.path_mtu import too_big
 from neatctl.core.tcp.ports import choose_port
@@ -29,6 +28,7 @@ from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import Flow, Tcb
 from neatctl.core.tcp.telling import tell_waiting
 from neatctl.core.tcp.time_wait import TimeWait
+from neatctl.core.tcp.timeout import on_deadline
 from neatctl.core.tcp.transmit import send_due
 from neatctl.core.wire.seq import unwrap
 from neatctl.core.wire.tcp_header import BAD_FLAGS, SOUND, Segment, checksum_holds
@@ -207,7 +207,7 @@ class TcpLayer:
         flow = self.tables.flows.get(key)
         if not isinstance(flow, Tcb) or flow.state == CLOSED:
             return None
-        if not flow.snd_una <= unwrap(seq, flow.snd_una) < flow.snd_max:
+        if not flow.snd_una <= unwrap(seq, flow.snd_una) < flow.snd_nxt:
             self.counters.drop_unreachable += 1
             return None
         self.counters.unreachables += 1

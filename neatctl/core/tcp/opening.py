@@ -12,6 +12,7 @@ from errno import EADDRNOTAVAIL, ECONNREFUSED
 
 from neatctl.core.channel.socket_options import LEAST_MAXSEG
 from neatctl.core.tcp.application import Application, Listener
+from neatctl.core.tcp.congestion import congestion
 from neatctl.core.tcp.cookies import PERIOD_US, send_cookie, take_cookie
 from neatctl.core.tcp.ending import fail
 from neatctl.core.tcp.loss import measure
@@ -205,6 +206,8 @@ def _take_options(tables: Tables, tcb: Tcb, options: Options | None) -> None:
     tcb.room = tables.send_octets
     if options is not None:
         tcb.options = options
+        if options.congestion > 0:
+            tcb.cc = congestion(options.congestion)
         tcb.room = options.send_octets or tables.send_octets
         tcb.nodelay = options.nodelay
         tcb.cork = options.cork
@@ -231,7 +234,6 @@ def _number_from(tcb: Tcb, iss: int) -> None:
     tcb.iss = _UNWRAPPED + iss
     tcb.snd_una = tcb.iss
     tcb.snd_nxt = tcb.iss + 1
-    tcb.snd_max = tcb.iss + 1
     tcb.recover = tcb.iss
     tcb.buffer_seq = tcb.iss + 1
     tcb.small_end = tcb.iss

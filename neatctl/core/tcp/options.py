@@ -77,7 +77,7 @@ class Rare:
 
     __slots__ = (
         "defer_until_us", "full_mss", "keep_probes", "keep_us", "mss_until_us", "stalled_una", "stalled_us",
-        "urgent_end", "urgent_owed",
+        "twice_end", "twice_start", "urgent_end", "urgent_owed",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -94,6 +94,8 @@ class Rare:
         """When that is tried again."""
         self.defer_until_us = 0
         """Until when the first octets are waited for before the application is told (TCP_DEFER_ACCEPT)."""
+        self.twice_start = self.twice_end = 0
+        """Octets that came twice, as the next ACK reports them (sack_out.py)."""
         self.urgent_end = _NEVER_YET
         """RCV.UP: after the last urgent octet, or -1."""
         self.urgent_owed = False

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neatctl.core.tcp.tcb import OPEN
 from neatctl.core.wire.tcp_header import HEADER, TIMESTAMPS_OCTETS
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ def too_big(tables: Tables, tcb: Tcb, mtu: int, quoted_octets: int, now: int) ->
 
 def suspect_black_hole(tables: Tables, tcb: Tcb, now: int) -> None:
     """A timer ran out again without an answer: if what was sent was full, try with less."""
-    if tcb.unanswered < SUSPICIOUS_TIMEOUTS or tcb.snd_max - tcb.snd_una < tcb.mss:
+    if tcb.unanswered < SUSPICIOUS_TIMEOUTS or tcb.snd_nxt - tcb.snd_una < tcb.mss:
         return
     mss = next((size for size in _GUESSES if size < tcb.mss), 0)
     if mss:
@@ -115,12 +114,8 @@ def _narrow(tables: Tables, tcb: Tcb, mss: int, now: int) -> None:
     tcb.slow_us = min(tcb.slow_us, rare.mss_until_us)
     tcb.mss = mss
     tcb.rtt_seq = -1
-    if tcb.snd_max > tcb.snd_una:
-        if tcb.recovery == OPEN:
-            tcb.snd_nxt = tcb.snd_una
-        else:
-            tcb.rtx_owed = True
-            tcb.high_rxt = tcb.snd_una
+    if tcb.snd_nxt > tcb.snd_una:
+        tcb.in_flight().lose(tcb.snd_nxt)
     tables.touch(tcb)
 
 

@@ -16,6 +16,8 @@ cdef class Reassembly:
     cdef long long recent
     @cython.locals(end=cython.longlong, spans=list, i=cython.longlong, count=cython.longlong, base=Span)
     cpdef bint insert(self, long long seq, Memory memory, long long at, long long octets) except -1
+    @cython.locals(i=cython.longlong)
+    cpdef bint holds(self, long long seq, long long end) except -1
     @cython.locals(span=Span)
     cpdef Span take(self, long long rcv_nxt)
     @cython.locals(first=cython.longlong)

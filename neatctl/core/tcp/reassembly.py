@@ -64,6 +64,16 @@ class Reassembly:
             self._extend(base, i, seq, end, memory, at)
         return True
 
+    def holds(self, seq: int, end: int) -> bool:
+        """Whether all of `seq` to before `end` is here already."""
+        for i in range(len(self.spans)):
+            if self._start(i) <= seq:
+                if end <= self._end(i):
+                    return True
+            else:
+                break
+        return False
+
     def take(self, rcv_nxt: int) -> Span | None:
         """Take out the first span if it begins at or before `rcv_nxt`; it may end before it too."""
         if not self.spans or self._start(0) > rcv_nxt:

@@ -8,7 +8,7 @@ of them. When, and how much, is decided in transmit.py. RFC 9293 section 3.1, RF
 from __future__ import annotations
 
 from neatctl.core.native import Memory
-from neatctl.core.tcp.reassembly import Reassembly
+from neatctl.core.tcp.sack_out import put_sack, sack_blocks
 from neatctl.core.tcp.states import SYN_SENT
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import Tcb
@@ -34,7 +34,6 @@ _MSS_HEAD = 0x02040000
 _SCALE_HEAD = 0x01030300
 _SACK_AND_TIMESTAMPS_HEAD = 0x0402080A
 _SACK_PERMITTED = 0x01010402
-_SACK_HEAD = 0x01010500
 
 
 def put_segment(tables: Tables, tcb: Tcb, seq: int, octets: int, flags: int, now: int) -> int:
@@ -43,9 +42,9 @@ def put_segment(tables: Tables, tcb: Tcb, seq: int, octets: int, flags: int, now
     if tcb.ts_ok:
         header += _TIMESTAMPS_OCTETS
     blocks = 0
-    kept = tcb.reassembly
-    if kept is not None and octets == 0 and tcb.sack_ok:
-        blocks = min(len(kept.spans), 3 if tcb.ts_ok else 4)
+    reports = tcb.sack_ok and (tcb.reassembly is not None or tcb.twice_owed)
+    if reports and octets == 0:
+        blocks = sack_blocks(tcb)
         if blocks:
             header += 4 + 8 * blocks
     output = tables.output
@@ -64,13 +63,16 @@ def put_segment(tables: Tables, tcb: Tcb, seq: int, octets: int, flags: int, now
         memory.put32(at + 20, _ALIGNED)
         memory.put32(at + 24, tables.timestamp(now))
         memory.put32(at + 28, tcb.ts_recent)
-    if kept is not None and blocks:
-        _put_sack(kept, memory, at + header - 4 - 8 * blocks, blocks)
+    if blocks:
+        put_sack(tcb, memory, at + header - 4 - 8 * blocks, blocks)
     if octets:
         tcb.buffer.copy_to(memory, at + header, seq - tcb.buffer_seq, octets)
     output.end(tcb.path, header + octets, _CHECKSUM_AT, tcb.mss if octets > tcb.mss else 0, header)
     tables.counters.segments_out += 1
-    _acknowledged(tcb)
+    if reports and octets and tcb.ack_now:
+        tcb.last_ack = tcb.rcv_nxt  # What there is to report goes in an ACK of its own.
+    else:
+        _acknowledged(tcb)
     return 1
 
 
@@ -137,7 +139,7 @@ def put_reset(tables: Tables, tcb: Tcb, now: int) -> int:
         return 0
     memory: Memory = output.memory
     memory.put32(at, tcb.ports)
-    memory.put32(at + 4, tcb.snd_max)
+    memory.put32(at + 4, tcb.snd_nxt)
     memory.put32(at + 8, tcb.rcv_nxt)
     memory.put32(at + 12, _HEADER << 26 | (_RST | _ACK) << 16)
     memory.put32(at + 16, 0)
@@ -176,12 +178,3 @@ def _acknowledged(tcb: Tcb) -> None:
     tcb.unacked = 0
     tcb.ack_now = False
     tcb.ack_us = _NEVER
-
-
-def _put_sack(kept: Reassembly, memory: Memory, at: int, blocks: int) -> None:
-    """The SACK option: NOP, NOP, head, and the most recent block first (RFC 2018 section 4)."""
-    memory.put32(at, _SACK_HEAD | (2 + 8 * blocks))
-    for i in range(blocks):
-        span = kept.block(i)
-        memory.put32(at + 4 + 8 * i, span.start)
-        memory.put32(at + 8 + 8 * i, span.end)

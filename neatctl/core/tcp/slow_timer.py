@@ -10,6 +10,7 @@ from __future__ import annotations
 from errno import ETIMEDOUT
 
 from neatctl.core.channel import socket_options as o
+from neatctl.core.tcp.congestion import congestion
 from neatctl.core.tcp.ending import abort, fail, forget
 from neatctl.core.tcp.options import Options
 from neatctl.core.tcp.path_mtu import widen
@@ -61,6 +62,8 @@ def set_option(tables: Tables, tcb: Tcb, option: int, value: int, now: int) -> N
         tcb.receive_octets = value
         if window_edge(tcb) - tcb.rcv_adv >= min(value >> 1, 2 * tcb.mss):
             tcb.ack_now = True
+    elif option == o.CONGESTION:
+        _change_congestion(tcb, value)
     elif option == o.SEND_OCTETS:
         _resize_send_buffer(tables, tcb, before, value)
     elif option in (o.KEEPALIVE, o.KEEP_IDLE_S, o.KEEP_INTERVAL_S, o.KEEP_COUNT) and options.keepalive:
@@ -92,7 +95,7 @@ def _user_timeout(tables: Tables, tcb: Tcb, now: int) -> int:
     rare, options = tcb.rare, tcb.options
     if rare is None or options is None or not options.user_timeout_us or rare.stalled_una != tcb.snd_una:
         return NEVER
-    if tcb.snd_max == tcb.snd_una and not tcb.unsent():
+    if tcb.snd_nxt == tcb.snd_una and not tcb.unsent():
         return NEVER
     due: int = rare.stalled_us + options.user_timeout_us
     if due > now:
@@ -114,7 +117,7 @@ def _keep_alive(tables: Tables, tcb: Tcb, now: int) -> int:
     options = tcb.options
     if options is None or not options.keepalive or tcb.state < ESTABLISHED:
         return NEVER
-    if tcb.snd_max > tcb.snd_una or tcb.unsent():
+    if tcb.snd_nxt > tcb.snd_una or tcb.unsent():
         return now + options.keep_idle_us  # Octets that are not acknowledged have a timer of their own.
     due = _keep_due(tcb, options)
     if due > now:
@@ -129,12 +132,19 @@ def _keep_alive(tables: Tables, tcb: Tcb, now: int) -> int:
         tables.counters.keep_alive_timeouts += 1
         abort(tables, tcb, tcb.soft_error or ETIMEDOUT, now)
         return NEVER
-    if not put_segment(tables, tcb, tcb.snd_max - 1, 0, ACK, now):
+    if not put_segment(tables, tcb, tcb.snd_nxt - 1, 0, ACK, now):
         return now + _RETRY_US
     tables.counters.keep_alive_probes += 1
     rare.keep_probes += 1
     rare.keep_us = now
     return now + options.keep_interval_us
+
+
+def _change_congestion(tcb: Tcb, number: int) -> None:
+    """Another algorithm goes on from the same cwnd."""
+    former = tcb.cc
+    tcb.cc = congestion(number)
+    tcb.cc.cwnd, tcb.cc.ssthresh = former.cwnd, former.ssthresh
 
 
 def _resize_send_buffer(tables: Tables, tcb: Tcb, before: Options | None, octets: int) -> None:

@@ -106,7 +106,7 @@ class Tables:
         if tcb.reassembly is not None:
             self.kept -= tcb.reassembly.cost
             tcb.reassembly = None
-        tcb.scoreboard = None
+        tcb.flight = None
         self.free_id(tcb)
 
     def number(self, tcb: Tcb) -> None:
@@ -167,7 +167,7 @@ class Tables:
     def arm(self, tcb: Tcb, now: int) -> None:
         """Time the earliest of a connection's deadlines."""
         due = tcb.rtx_us
-        due = min(due, tcb.tail_us)
+        due = min(due, tcb.rack_us)
         due = min(due, tcb.ack_us)
         due = min(due, tcb.slow_us)
         if due < _NEVER:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from neatctl.core.ip.output import Path
 from neatctl.core.tcp.application import Application, Listener
-from neatctl.core.tcp.congestion import Congestion, NewReno
+from neatctl.core.tcp.congestion import Congestion, Cubic
+from neatctl.core.tcp.flight import Flight, Repair
 from neatctl.core.tcp.options import Options, Rare
 from neatctl.core.tcp.reassembly import Reassembly
-from neatctl.core.tcp.scoreboard import Scoreboard
 from neatctl.core.tcp.send_buffer import BufferPool, SendBuffer
 from neatctl.core.tcp.states import CLOSED, following
 from neatctl.core.tcp.wheel import NEVER, Timed
@@ -30,6 +30,7 @@ _CLOSED = CLOSED
 _NEVER = NEVER
 _INITIAL_RTO_US = 1_000_000
 """RFC 6298 section 2.1."""
+_LONG_US = 1 << 40
 
 
 class Flow(Timed):
@@ -55,9 +56,7 @@ class Tcb(Flow):
     iss: int
     snd_una: int
     snd_nxt: int
-    """The next to be sent; falls back to SND.UNA after a retransmission timeout."""
-    snd_max: int
-    """After the highest that was ever sent."""
+    """The next to be sent for the first time."""
     snd_wnd: int
     snd_wl1: int
     snd_wl2: int
@@ -103,9 +102,18 @@ class Tcb(Flow):
     ts_recent_us: int
     sack_ok: bool
     scale_ok: bool
+    ecn_ok: bool
+    """Both ends agreed on RFC 3168."""
+    echo_owed: bool
+    """A router marked something: each ACK says so (ECE) until the peer has reduced its cwnd (CWR)."""
+    cwr_owed: bool
+    """Our cwnd was reduced: the next new octets say so."""
+    twice_owed: bool
+    """`rare` has a range that came twice, to be reported with the next ACK (RFC 2883)."""
 
     srtt_us: int
     rttvar_us: int
+    min_rtt_us: int
     rto_us: int
     rtt_seq: int
     """The acknowledgment of this number ends the measurement begun at `rtt_us`; -1 for none (Karn)."""
@@ -117,16 +125,13 @@ class Tcb(Flow):
     cc: Congestion
     cwnd_limited: bool
     dup_acks: int
-    inflation: int
-    """What duplicate ACKs add to cwnd without SACK: segments that have left the network."""
     recovery: int
     recover: int
     """Recovery ends when this number is acknowledged (RFC 6582)."""
-    high_rxt: int
-    """HighRxt of RFC 6675: what is below was sent again in this recovery."""
-    lost_below: int
-    """Holes below this number are lost, whatever is reported above them: a later tail probe arrived."""
-    scoreboard: Scoreboard | None
+    flight: Flight | None
+    """What is in flight in detail; None while all of it was sent at `sent_us` and nothing is known to be amiss."""
+    repair: Repair | None
+    """Of a connection that lost something."""
     sent_us: int
     """When data was last sent."""
 
@@ -134,10 +139,10 @@ class Tcb(Flow):
     """When the retransmission timer, or the persist timer, runs out."""
     persist: bool
     """The peer's window is closed: `rtx_us` is for a probe."""
-    tail_us: int
-    """When a probe of the last segments in flight goes out, well before the retransmission timeout (RFC 8985)."""
+    rack_us: int
+    """When what was overtaken is lost, or the tail in flight is probed (RFC 8985: reordering timer, PTO)."""
     tail_end: int
-    """TLP.end_seq: SND.MAX after such a probe that is not settled yet, or -1."""
+    """TLP.end_seq: SND.NXT after such a probe that is not settled yet, or -1."""
     tail_again: bool
     """TLP.is_retrans: that probe repeated what had been sent."""
     ack_us: int
@@ -155,8 +160,6 @@ class Tcb(Flow):
     ack_now: bool
     dups_owed: int
     """Duplicate ACKs owed to a peer without SACK, one for each segment out of order."""
-    rtx_owed: bool
-    """The segment at SND.UNA is to be sent again."""
     probe_owed: bool
     tail_owed: bool
     reset_owed: bool
@@ -202,25 +205,34 @@ class Tcb(Flow):
         self.held = None
         self.rto_us = _INITIAL_RTO_US
         self.rtt_seq = -1
-        self.cc = NewReno(0)
+        self.cc = Cubic(0)
         self.recovery = OPEN
-        self.scoreboard = None
+        self.flight = None
+        self.repair = None
+        self.min_rtt_us = _LONG_US
         self.tail_end = -1
-        self.rtx_us = self.tail_us = self.ack_us = self.slow_us = _NEVER
-        self.id = self.iss = self.snd_una = self.snd_nxt = self.snd_max = self.snd_wnd = self.snd_wl1 = 0
+        self.rtx_us = self.rack_us = self.ack_us = self.slow_us = _NEVER
+        self.id = self.iss = self.snd_una = self.snd_nxt = self.snd_wnd = self.snd_wl1 = 0
         self.snd_wl2 = self.max_wnd = self.snd_scale = self.mss = self.buffer_seq = self.small_end = 0
         self.room = self.room_owed = self.irs = self.rcv_nxt = self.rcv_adv = self.rcv_scale = self.unread = 0
         self.unacked = self.last_ack = self.held_octets = self.ts_recent = self.ts_recent_us = self.srtt_us = 0
-        self.rttvar_us = self.rtt_us = self.backoff = self.unanswered = self.dup_acks = self.inflation = 0
-        self.recover = self.high_rxt = self.lost_below = self.sent_us = self.challenge_us = self.dups_owed = 0
+        self.rttvar_us = self.rtt_us = self.backoff = self.unanswered = self.dup_acks = 0
+        self.recover = self.sent_us = self.challenge_us = self.dups_owed = 0
         self.error = self.soft_error = 0
         self.heard_us = self.receive_octets = self.room_lump = self.cork = 0
         self.quickack = False
         self.options = self.rare = None
         self.fin_queued = self.nodelay = self.ts_ok = self.sack_ok = self.scale_ok = self.cwnd_limited = False
-        self.persist = self.tail_again = self.dirty = self.syn_owed = self.ack_now = self.rtx_owed = False
+        self.persist = self.tail_again = self.dirty = self.syn_owed = self.ack_now = False
+        self.ecn_ok = self.echo_owed = self.cwr_owed = self.twice_owed = False
         self.probe_owed = self.tail_owed = self.reset_owed = self.orphan = self.waiting = False
         self.owes_accepted = self.owes_end = False
+
+    def in_flight(self) -> Flight:
+        """What is in flight in detail, made now if there is none. There is something in flight."""
+        if self.flight is None:
+            self.flight = Flight(self.snd_una, self.snd_nxt, self.sent_us)
+        return self.flight
 
     def rarely(self) -> Rare:
         """What is rarely needed, made now if it is not there."""

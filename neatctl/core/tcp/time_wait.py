@@ -33,7 +33,7 @@ class TimeWait(Flow):
         """When it ends: later than `turn_us` if the peer sent its FIN again."""
         self.turn_us = due_us
         """When it is looked at."""
-        self.snd_nxt = tcb.snd_max
+        self.snd_nxt = tcb.snd_nxt
         self.rcv_nxt = tcb.rcv_nxt
         self.window = max(tcb.rcv_adv - tcb.rcv_nxt, 0) >> tcb.rcv_scale
         self.ts_recent = tcb.ts_recent if tcb.ts_ok else -1

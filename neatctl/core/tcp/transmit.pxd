@@ -1,8 +1,9 @@
 import cython
 
 from neatctl.core.tcp.congestion cimport Congestion
-from neatctl.core.tcp.loss cimport lost_edge, pipe, schedule_tail_probe
-from neatctl.core.tcp.scoreboard cimport Scoreboard
+from neatctl.core.tcp.flight cimport Flight, Repair
+from neatctl.core.tcp.loss cimport schedule_tail_probe
+from neatctl.core.tcp.recovery cimport pipe, repair_of, sent_again
 from neatctl.core.tcp.segment_out cimport put_reset, put_segment, put_syn
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
@@ -15,15 +16,15 @@ cdef long long _send_syn(Tables tables, Tcb tcb, long long now) except -1
 cdef long long _send_probe(Tables tables, Tcb tcb, long long now) except -1
 @cython.locals(octets=cython.longlong, seq=cython.longlong, again=cython.bint)
 cdef long long _send_tail_probe(Tables tables, Tcb tcb, long long now) except -1
-@cython.locals(sent=cython.longlong, board=Scoreboard, mss=cython.longlong, end=cython.longlong, edge=cython.longlong, seq=cython.longlong)
-cdef long long _send_again(Tables tables, Tcb tcb, long long now) except -1
+@cython.locals(sent=cython.longlong, mss=cython.longlong, end=cython.longlong, seq=cython.longlong, after=cython.longlong)
+cdef long long _send_lost(Tables tables, Tcb tcb, Flight flight, long long now) except -1
 @cython.locals(sent=cython.longlong, end=cython.longlong, queued=cython.longlong, octets=cython.longlong)
 cdef long long _send_new(Tables tables, Tcb tcb, long long now) except -1
 @cython.locals(queued=cython.longlong)
 cdef bint _corked(Tcb tcb, long long now) except -1
 @cython.locals(mss=cython.longlong, seq=cython.longlong, octets=cython.longlong, window=cython.longlong, congestion=cython.longlong)
 cdef long long _allowed(Tables tables, Tcb tcb, long long queued) except -1
-cdef bint _nagle(Tcb tcb, long long seq) noexcept
-@cython.locals(end=cython.longlong, octets=cython.longlong, after=cython.longlong, flags=cython.longlong)
+cdef bint _nagle(Tcb tcb) noexcept
+@cython.locals(end=cython.longlong, octets=cython.longlong, after=cython.longlong, flags=cython.longlong, again=cython.longlong)
 cdef long long _put_range(Tables tables, Tcb tcb, long long seq, long long length, long long now) except -1
 cdef void _start_timer(Tcb tcb, long long now) noexcept

@@ -9,7 +9,9 @@ queue leaves the connection touched. Builds nothing itself (segment_out.py).
 
 from __future__ import annotations
 
-from neatctl.core.tcp.loss import lost_edge, pipe, schedule_tail_probe
+from neatctl.core.tcp.flight import Flight
+from neatctl.core.tcp.loss import schedule_tail_probe
+from neatctl.core.tcp.recovery import pipe, repair_of, sent_again
 from neatctl.core.tcp.segment_out import put_reset, put_segment, put_syn
 from neatctl.core.tcp.states import CLOSED, ESTABLISHED, TIME_WAIT
 from neatctl.core.tcp.tables import Tables
@@ -47,12 +49,14 @@ def send_due(tables: Tables, tcb: Tcb, now: int) -> int:
             sent += _send_probe(tables, tcb, now)
         if tcb.tail_owed:
             sent += _send_tail_probe(tables, tcb, now)
-        if tcb.rtx_owed or (tcb.recovery == _FAST and tcb.scoreboard is not None):
-            sent += _send_again(tables, tcb, now)
-        if not tables.blocked:
+        if tcb.flight is not None and tcb.flight.lost > 0:
+            sent += _send_lost(tables, tcb, tcb.flight, now)
+        if tcb.flight is not None and tcb.flight.lost > 0:
+            tcb.cwnd_limited = True
+        elif not tables.blocked:
             sent += _send_new(tables, tcb, now)
     while (tcb.ack_now or tcb.dups_owed > 0) and not tables.blocked:
-        sent += put_segment(tables, tcb, tcb.snd_una if tcb.persist else tcb.snd_max, 0, _ACK, now)
+        sent += put_segment(tables, tcb, tcb.snd_una if tcb.persist else tcb.snd_nxt, 0, _ACK, now)
         tcb.dups_owed = min(tcb.dups_owed, _MAX_DUPLICATES) - 1
     tcb.dups_owed = 0
     if tables.blocked:
@@ -80,71 +84,60 @@ def _send_probe(tables: Tables, tcb: Tcb, now: int) -> int:
     if not _put_range(tables, tcb, tcb.snd_una, max(min(tcb.snd_wnd, tcb.mss), 1), now):
         return 0
     tcb.probe_owed = False
-    tcb.snd_nxt = tcb.snd_una
     tables.counters.window_probes += 1
     return 1
 
 
 def _send_tail_probe(tables: Tables, tcb: Tcb, now: int) -> int:
     """One new segment, else the last one again, to learn what became of the others (RFC 8985 section 7.3)."""
-    if tcb.recovery != _OPEN or tcb.snd_nxt != tcb.snd_max or tcb.snd_max == tcb.snd_una:
+    if tcb.recovery != _OPEN or tcb.snd_nxt == tcb.snd_una:
         tcb.tail_owed = False
         return 0
     octets = min(tcb.buffer_seq + tcb.buffer.octets - tcb.snd_nxt, tcb.mss, tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt)
     seq = tcb.snd_nxt
     again = octets <= 0
     if again:
-        seq = max(tcb.snd_max - tcb.mss, tcb.snd_una)
-        octets = tcb.snd_max - seq
+        seq = max(tcb.snd_nxt - tcb.mss, tcb.snd_una)
+        octets = tcb.snd_nxt - seq
     if not _put_range(tables, tcb, seq, octets, now):
         return 0
     tcb.tail_owed = False
-    tcb.tail_end = tcb.snd_max
+    tcb.tail_end = tcb.snd_nxt
     tcb.tail_again = again
-    tcb.tail_us = _NEVER
+    tcb.rack_us = _NEVER
     tcb.rtx_us = now + tcb.rto_us
     tables.counters.tail_probes += 1
     return 1
 
 
-def _send_again(tables: Tables, tcb: Tcb, now: int) -> int:
-    """Retransmit in fast recovery: the first segment, then with SACK every hole that is taken for lost (RFC 6675)."""
+def _send_lost(tables: Tables, tcb: Tcb, flight: Flight, now: int) -> int:
+    """Send what is lost again as far as cwnd and the peer's window allow, full segments where neighbours are lost too
+    or nothing was sent after them."""
     sent = 0
-    board = tcb.scoreboard
     mss = tcb.mss
-    if tcb.rtx_owed:
-        end = min(tcb.snd_una + mss, tcb.snd_max)
-        if board is not None:
-            end = board.hole_end(tcb.snd_una, end)
-        if not _put_range(tables, tcb, tcb.snd_una, end - tcb.snd_una, now):
-            return 0
-        tcb.rtx_owed = False
-        tcb.high_rxt = max(tcb.high_rxt, end)
-        sent = 1
-    if board is None or tcb.recovery != _FAST:
-        return sent
-    edge = lost_edge(tcb, board)
-    while pipe(tcb) + mss <= tcb.cc.cwnd:
-        seq = board.next_hole(max(tcb.high_rxt, tcb.snd_una))
-        if seq >= edge:
+    end = tcb.buffer_seq + tcb.buffer.octets
+    while flight.lost > 0:
+        seq = flight.next_lost()
+        after = min(flight.lost_end(seq), seq + mss)
+        if after == tcb.snd_nxt and after < end:
+            after = min(seq + mss, end)
+        if after > tcb.snd_una + tcb.snd_wnd:
+            after = tcb.snd_una + tcb.snd_wnd if seq == tcb.snd_una else seq
+        if after <= seq or pipe(tcb) + after - seq > tcb.cc.cwnd:
             break
-        end = board.hole_end(seq, min(seq + mss, edge))
-        if not _put_range(tables, tcb, seq, end - seq, now):
+        if not _put_range(tables, tcb, seq, after - seq, now):
             break
-        tcb.high_rxt = end
         sent += 1
     return sent
 
 
 def _send_new(tables: Tables, tcb: Tcb, now: int) -> int:
-    """Send from SND.NXT on as windows allow; after a timeout that is old data first (go-back-N, holes only)."""
+    """Send from SND.NXT on as windows allow."""
     sent = 0
     end = tcb.buffer_seq + tcb.buffer.octets
-    if tcb.snd_max == tcb.snd_una and tcb.snd_nxt < end and now - tcb.sent_us > tcb.rto_us:
-        tcb.cc.on_idle(tcb.mss, now)
+    if tcb.snd_nxt == tcb.snd_una and tcb.snd_nxt < end and now - tcb.sent_us > tcb.rto_us:
+        tcb.cc.on_idle(tcb.mss)
     while True:
-        if tcb.snd_nxt < tcb.snd_max and tcb.scoreboard is not None:
-            tcb.snd_nxt = min(tcb.scoreboard.next_hole(tcb.snd_nxt), tcb.snd_max)
         queued = end - tcb.snd_nxt
         if queued <= 0:
             if queued == 0 and tcb.fin_queued:
@@ -187,14 +180,11 @@ def _allowed(tables: Tables, tcb: Tcb, queued: int) -> int:
     if octets > mss:
         octets = min(octets, max(tables.gso_octets, mss))
     window = tcb.snd_una + tcb.snd_wnd - seq
-    congestion = tcb.cc.cwnd + tcb.inflation - pipe(tcb)
+    congestion = tcb.cc.cwnd - pipe(tcb)
     tcb.cwnd_limited = congestion < min(octets, window)
-    if seq < tcb.snd_max and tcb.scoreboard is not None:
-        octets = tcb.scoreboard.hole_end(seq, seq + octets) - seq
-        queued = octets
     octets = min(octets, window, congestion)
     if octets >= mss:
-        if octets < queued or (octets > mss and _nagle(tcb, seq)):
+        if octets < queued or (octets > mss and _nagle(tcb)):
             octets -= octets % mss
         return octets
     if octets <= 0:
@@ -203,14 +193,14 @@ def _allowed(tables: Tables, tcb: Tcb, queued: int) -> int:
         if octets == window and 2 * octets >= tcb.max_wnd:
             return octets
         return 0
-    return 0 if _nagle(tcb, seq) else octets
+    return 0 if _nagle(tcb) else octets
 
 
-def _nagle(tcb: Tcb, seq: int) -> bool:
+def _nagle(tcb: Tcb) -> bool:
     """Whether a last segment that is not full must wait: one such is unacknowledged, and nothing hurries (SHLD-7)."""
     if tcb.cork == _CORKED:
-        return not tcb.fin_queued and seq >= tcb.snd_max
-    return tcb.small_end > tcb.snd_una and not tcb.nodelay and not tcb.fin_queued and seq >= tcb.snd_max
+        return not tcb.fin_queued
+    return tcb.small_end > tcb.snd_una and not tcb.nodelay and not tcb.fin_queued
 
 
 def _put_range(tables: Tables, tcb: Tcb, seq: int, length: int, now: int) -> int:
@@ -231,16 +221,22 @@ def _put_range(tables: Tables, tcb: Tcb, seq: int, length: int, now: int) -> int
         tcb.fin_seq = end
     if octets % tcb.mss and after > tcb.small_end:
         tcb.small_end = after
-    if after > tcb.snd_max:
-        tables.counters.octets_out += max(seq + octets - max(tcb.snd_max, seq), 0)
-        tcb.snd_max = after
-        if tcb.rtt_seq < 0 and seq == tcb.snd_nxt:
+    if seq < tcb.snd_nxt:
+        tables.counters.retransmits += 1
+        tcb.rtt_seq = -1
+        again = min(after, tcb.snd_nxt)
+        tcb.in_flight().again(seq, again, now)
+        sent_again(tables, tcb, again - seq, now)
+    if after > tcb.snd_nxt:
+        tables.counters.octets_out += max(seq + octets - max(tcb.snd_nxt, seq), 0)
+        if tcb.flight is not None or (tcb.snd_nxt > tcb.snd_una and tcb.sent_us != now):
+            tcb.in_flight().sent(after, now)
+        if tcb.rtt_seq < 0 and seq == tcb.snd_nxt and tcb.recovery == _OPEN:
             tcb.rtt_seq = after
             tcb.rtt_us = now
-    else:
-        tables.counters.retransmits += 1
-    if after > tcb.snd_nxt:
         tcb.snd_nxt = after
+    if tcb.recovery == _FAST:
+        repair_of(tcb).out += after - seq
     tcb.sent_us = now
     _start_timer(tcb, now)
     return 1

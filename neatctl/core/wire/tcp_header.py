@@ -16,6 +16,10 @@ RST = 4
 PSH = 8
 ACK = 16
 URG = 32
+ECE = 64
+"""The peer saw a mark of congestion; on a SYN: it knows them (RFC 3168)."""
+CWR = 128
+"""The peer has reduced its rate."""
 
 HEADER = 20
 """Octets of a header without options."""

@@ -39,7 +39,7 @@ every_state = pytest.mark.parametrize("state", SYNCHRONIZED)
 def next_numbers(peer: Peer) -> tuple[int, int]:
     """The numbers of an acceptable bare ACK, relative."""
     tcb = peer.tcb
-    return tcb.rcv_nxt - tcb.irs, tcb.snd_max - tcb.iss
+    return tcb.rcv_nxt - tcb.irs, tcb.snd_nxt - tcb.iss
 
 
 @every_state
@@ -186,18 +186,43 @@ def test_without_sack_each_segment_out_of_order_is_answered_by_a_duplicate_ack()
     assert peer.sent() == ["A 1 1"] * 4
 
 
-def test_rfc2018_what_is_held_is_reported() -> None:
-    peer = Peer(Host(), timestamps=True).open()
-    for at in (11, 41, 71, 101, 11):
-        peer.send("A", at, 1, bytes(10))
-        peer.sent()
+def reported(peer: Peer) -> list[int]:
+    """The edges of the SACK blocks of the last segment, from the peer's ISN."""
+    peer.sent()
     assert peer.last is not None
     blocks = peer.last.options[5]
-    edges = [int.from_bytes(blocks[i : i + 4], "big") - peer.isn for i in range(0, len(blocks), 4)]
-    assert edges == [11, 21, 41, 51, 71, 81]
+    return [int.from_bytes(blocks[i : i + 4], "big") - peer.isn for i in range(0, len(blocks), 4)]
+
+
+def test_rfc2883_what_came_twice_is_reported_once_and_first() -> None:
+    peer = Peer(Host(), timestamps=True).open()
+    peer.send("A", 11, 1, bytes(10))
+    assert reported(peer) == [11, 21]
+    peer.send("A", 13, 1, bytes(5))
+    assert reported(peer) == [13, 18, 11, 21]
+    peer.send("A", 31, 1, bytes(10))
+    assert reported(peer) == [31, 41, 11, 21]
     peer.send("A", 1, 1, bytes(10))
-    peer.sent()
-    assert len(peer.last.options[5]) == 24
+    peer.send("A", 1, 1, bytes(10))
+    assert reported(peer) == [1, 11, 31, 41]
+    peer.send("A", 21, 1, bytes(10))
+    peer.send("A", 36, 1, bytes(10))
+    assert reported(peer) == [36, 41]
+    assert peer.host.tcp.counters.duplicates_in == 2
+    peer.send("A", 46, 1, b"x")
+    peer.after(50 * MS)
+    assert 5 not in peer.last.options  # type: ignore[union-attr]
+
+
+def test_rfc2018_what_is_held_is_reported() -> None:
+    peer = Peer(Host(), timestamps=True).open()
+    for at, expected in ((11, [11, 21]), (41, [41, 51, 11, 21]), (71, [71, 81, 11, 21, 41, 51])):
+        peer.send("A", at, 1, bytes(10))
+        assert reported(peer) == expected
+    peer.send("A", 41, 1, bytes(20))
+    assert reported(peer) == [41, 61, 11, 21, 71, 81]
+    peer.send("A", 1, 1, bytes(10))
+    assert reported(peer) == [41, 61, 71, 81]
 
 
 def test_overlaps_deliver_every_octet_once_and_the_first_copy() -> None:
