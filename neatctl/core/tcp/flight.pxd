@@ -5,7 +5,6 @@ from neatctl.core.native cimport Memory
 cdef long long _MAX_RUNS, _NEVER, _FIRST_RUNS, _RUN, _SHIFT, _SACKED, _LOST, _AGAIN, _SETTLED, _NONE, _PATIENT_EPISODES
 
 
-@cython.final
 cdef class Flight:
     cdef public long long count, end, sacked, lost, top, newest_us, newest_end, rtt_us, look_us
     cdef public bint reordered
@@ -56,7 +55,6 @@ cdef class Flight:
     cdef int _pack(self) except -1
 
 
-@cython.final
 cdef class Repair:
     cdef public long long delivered, out, flight, since, again, again_timestamp, steps, patient, widened, marked
     cdef public bint reordered

@@ -2,7 +2,7 @@ import cython
 
 from neatctl.core.native cimport Memory
 from neatctl.core.tcp.congestion cimport Congestion
-from neatctl.core.tcp.flight cimport Flight
+from neatctl.core.tcp.flight cimport Flight, Repair
 from neatctl.core.tcp.recovery cimport enter, leave, patience_us, proportion, repair_of, take_duplicate_report, undo, was_needless
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
@@ -16,7 +16,7 @@ cdef long long _OPEN, _FAST, _LOSS, _NEVER, _MASK
 cpdef measure(Tcb tcb, long long rtt_us)
 @cython.locals(news=cython.longlong, low=cython.longlong, memory=Memory, i=cython.longlong, start=cython.longlong, end=cython.longlong)
 cpdef long long take_sack(Tables tables, Tcb tcb, Segment segment, long long now) except -1
-@cython.locals(acked=cython.longlong, freed=cython.longlong, amiss=cython.bint, flight=Flight)
+@cython.locals(acked=cython.longlong, freed=cython.longlong, amiss=cython.bint, flight=Flight, repair=Repair)
 cpdef take_ack(Tables tables, Tcb tcb, long long ack, long long news, Segment segment, long long now)
 cpdef take_duplicate(Tables tables, Tcb tcb, long long news, long long now)
 @cython.locals(flight=Flight)

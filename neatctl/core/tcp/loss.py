@@ -95,7 +95,8 @@ def take_ack(tables: Tables, tcb: Tcb, ack: int, news: int, segment: Segment, no
         if ack == tcb.snd_nxt:
             tcb.flight = None
             if flight.reordered:
-                repair_of(tcb).reordered = True
+                repair = repair_of(tcb)
+                repair.reordered = True
     else:
         news = acked
     if ack == tcb.snd_nxt:

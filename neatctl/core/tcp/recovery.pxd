@@ -24,6 +24,7 @@ cpdef proportion(Tcb tcb, long long delivered)
 cpdef leave(Tcb tcb)
 @cython.locals(repair=Repair)
 cpdef bint was_needless(Tcb tcb, Segment segment) except -1
+@cython.locals(repair=Repair)
 cpdef undo(Tables tables, Tcb tcb, long long now)
 @cython.locals(repair=Repair)
 cpdef take_duplicate_report(Tables tables, Tcb tcb, long long start, long long end, long long now)

@@ -124,7 +124,8 @@ def undo(tables: Tables, tcb: Tcb, now: int) -> None:
     """Nothing was lost: go on as if nothing had happened."""
     tables.counters.recoveries_undone += 1
     tcb.cc.on_mistake()
-    repair_of(tcb).since = _NONE
+    repair = repair_of(tcb)
+    repair.since = _NONE
     tcb.recovery = _OPEN
     tcb.dup_acks = 0
     if tcb.flight is not None:

@@ -25,6 +25,6 @@ cdef bint _corked(Tcb tcb, long long now) except -1
 @cython.locals(mss=cython.longlong, seq=cython.longlong, octets=cython.longlong, window=cython.longlong, congestion=cython.longlong)
 cdef long long _allowed(Tables tables, Tcb tcb, long long queued) except -1
 cdef bint _nagle(Tcb tcb) noexcept
-@cython.locals(end=cython.longlong, octets=cython.longlong, after=cython.longlong, flags=cython.longlong, again=cython.longlong)
+@cython.locals(end=cython.longlong, octets=cython.longlong, after=cython.longlong, flags=cython.longlong, again=cython.longlong, repair=Repair)
 cdef long long _put_range(Tables tables, Tcb tcb, long long seq, long long length, long long now) except -1
 cdef void _start_timer(Tcb tcb, long long now) noexcept

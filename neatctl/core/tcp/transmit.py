@@ -236,7 +236,8 @@ def _put_range(tables: Tables, tcb: Tcb, seq: int, length: int, now: int) -> int
             tcb.rtt_us = now
         tcb.snd_nxt = after
     if tcb.recovery == _FAST:
-        repair_of(tcb).out += after - seq
+        repair = repair_of(tcb)
+        repair.out += after - seq
     tcb.sent_us = now
     _start_timer(tcb, now)
     return 1
