@@ -73,6 +73,11 @@ URGENT = 6
 """The peer's urgent pointer: urgent octets end value octets after those that were told so far (RFC 6093)."""
 INFO = 7
 """The answer to QUERY; value is the query's. Payload: Linux's struct tcp_info."""
+OPENING = 8
+"""A CONNECT (value is its number) is under way as connection id; ACCEPTED of listener 0 follows, or RESET. Payload: as
+ACCEPTED, the local end chosen."""
+REFUSED = 9
+"""A CONNECT cannot be: value is its number, second an errno."""
 
 # Application to replica.
 SEND = 16
@@ -91,6 +96,11 @@ OPTION = 22
 """value is an option of channel/socket_options.py, second its value."""
 QUERY = 23
 """Asks for INFO; value comes back in it."""
+CONNECT = 24
+"""Open a connection; id is a number of the application's own. Payload: remote port, local port (0: the replica
+chooses), remote address, local address (zeros: the replica's), then options (channel/socket_options.py) that the
+connection begins with, each number and value (32 bits each); value is how many octets of it are ports and addresses
+(12 or 36)."""
 
 THEN_SHUT = 1
 THEN_CLOSE = 2

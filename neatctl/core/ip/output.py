@@ -122,6 +122,14 @@ class IpOutput:
             return path
         return self._make_path(local, remote, now, protocol)
 
+    def reaches(self, remote: bytes) -> bool:
+        """Whether there is a way to this address: it is on the link, or there is a gateway."""
+        return bool(self._gateway) or int.from_bytes(remote, "big") & self._mask == self._network
+
+    def in_vain(self, path: Path) -> bool:
+        """Whether the neighbour that this path leads to was asked for, and nobody answered."""
+        return not path.neighbour.mac and not path.neighbour.attempts
+
     def _make_path(self, local: bytes, remote: bytes, now: int, protocol: int) -> Path:
         on_link = int.from_bytes(remote, "big") & self._mask == self._network
         next_hop = remote if on_link or not self._gateway else self._gateway

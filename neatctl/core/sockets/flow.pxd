@@ -10,16 +10,18 @@ cdef long long _ABORT, _CLOSE, _CONSUMED, _NODELAY, _OPTION, _QUERY, _SHUT, _TAK
 
 cdef class Flow(Watched):
     cdef public Outlet outlet
-    cdef public long long ident, room, unread, error, lump, urgent
+    cdef public long long ident, number, room, unread, error, lump, urgent
     cdef public bytes info
     cdef public bytes key
-    cdef public bint ended, shut, failed
+    cdef public bint ended, shut, failed, opening
     cdef bytes _piece
     cdef list _pieces
     cdef long long _next, _offset, _uncredited
     @cython.locals(events=cython.longlong)
     cpdef long long readiness(self) except? -1
     cpdef arrived(self, bytes data)
+    cpdef named(self, long long ident, bytes key)
+    cpdef opened(self, long long room)
     cpdef peer_ended(self)
     cpdef granted(self, long long octets)
     cpdef reset(self, long long error)

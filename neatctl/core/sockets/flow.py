@@ -76,6 +76,10 @@ class Flow(Watched):
         """How many octets from the next one on are urgent (RFC 6093), 0 for none."""
         self.info: bytes | None = None
         """The last answer to a QUERY."""
+        self.opening = False
+        """Its handshake is under way, or failed: it was never a connection."""
+        self.number = 0
+        """Of the CONNECT that asked for it; `ident` is 0 and `key` not complete until the replica has answered."""
         self._piece: bytes | None = None
         """The first that is unread, from `_offset` on; `_pieces` follow it, from `_next` on."""
         self._offset = 0
@@ -117,6 +121,18 @@ class Flow(Watched):
         else:
             self._pieces.append(data)
         self.unread += len(data)
+        self.wake()
+
+    def named(self, ident: int, key: bytes) -> None:
+        """The replica opens it under this id; `key` has the local end that it chose."""
+        self.ident = ident
+        self.key = key
+        self.outlet.flows[ident] = self
+
+    def opened(self, room: int) -> None:
+        """The handshake is done."""
+        self.opening = False
+        self.room = room
         self.wake()
 
     def peer_ended(self) -> None:
@@ -241,7 +257,9 @@ class Flow(Watched):
     def close(self, abort: bool) -> None:
         """Be done with the connection: in order, or by a reset."""
         self.forget_entries()
-        if not self.failed:
+        if self.opening and not self.ident:
+            self.outlet.opening.pop(self.number, None)
+        elif not self.failed:
             if abort:
                 self.outlet.post(_ABORT, self.ident, 0, 0)
             elif not self.outlet.mark(self.ident, _THEN_CLOSE):

@@ -6,7 +6,7 @@ from neatctl.core.sockets.flow cimport Flow, Listener, Subsocket
 from neatctl.core.sockets.outlet cimport Outlet
 
 cdef long long _HEADER, _KEY_IPV4, _KEY_IPV6, _MAX_ROOM, _BURST
-cdef long long _ABORT, _ACCEPTED, _DATA, _END, _ROOM, _RESET, _URGENT, _INFO, _LARGEST
+cdef long long _ABORT, _ACCEPTED, _DATA, _END, _ROOM, _RESET, _URGENT, _INFO, _LARGEST, _OPENING, _REFUSED
 
 
 cdef class Listeners:
@@ -27,7 +27,10 @@ cdef class Link:
     cpdef long long turn(self) except? -1
     @cython.locals(memory=Memory, kind=cython.longlong, ident=cython.longlong, flow=Flow)
     cdef _record(self, long long at, long long octets)
-    @cython.locals(key_octets=cython.longlong, listener=Listener, flow=Flow, subsocket=Subsocket)
+    @cython.locals(memory=Memory, outlet=Outlet, key_octets=cython.longlong, sound=cython.bint, flow=Flow)
+    cdef _answered(self, long long kind, long long ident, long long at, long long octets)
+    cdef _opened(self, Flow flow, long long room)
+    @cython.locals(key_octets=cython.longlong, bad=cython.bint, listener=Listener, flow=Flow, subsocket=Subsocket)
     cdef _accepted(self, long long ident, long long listener_id, long long room, long long at, long long octets)
     @cython.locals(outlet=Outlet, subsocket=Subsocket)
     cpdef flush(self)

@@ -15,6 +15,8 @@ from neatctl.core.channel.records import (
     END,
     INFO,
     MAX_SEND,
+    OPENING,
+    REFUSED,
     RESET,
     ROOM,
     SOCKET_HEADER,
@@ -40,6 +42,8 @@ _ROOM = ROOM
 _RESET = RESET
 _URGENT = URGENT
 _INFO = INFO
+_OPENING = OPENING
+_REFUSED = REFUSED
 
 
 class Listeners:
@@ -109,8 +113,11 @@ class Link:
         if kind == _ACCEPTED:
             self._accepted(ident, memory.get32(at + 8), memory.get32(at + 12), at, octets)
             return
+        if kind > _INFO:
+            self._answered(kind, ident, at, octets)
+            return
         bare = kind != _DATA and kind != _INFO
-        if kind < _DATA or kind > _INFO or (bare and octets != _HEADER) or octets > _LARGEST:
+        if kind < _DATA or (bare and octets != _HEADER) or octets > _LARGEST:
             raise PeerFault("record", f"kind {kind} of {octets} octets")
         flow = self.outlet.flows.get(ident)
         if flow is None:
@@ -134,8 +141,12 @@ class Link:
 
     def _accepted(self, ident: int, listener_id: int, room: int, at: int, octets: int) -> None:
         key_octets = octets - _HEADER
-        if (key_octets != _KEY_IPV4 and key_octets != _KEY_IPV6) or ident in self.outlet.flows:
+        bad = key_octets != _KEY_IPV4 and key_octets != _KEY_IPV6
+        if bad or (listener_id and ident in self.outlet.flows):
             raise PeerFault("record", f"connection {ident} of {key_octets} octets")
+        if listener_id == 0:
+            self._opened(self.outlet.flows.get(ident), room)
+            return
         listener = self._listeners.find(listener_id)
         if listener is None:
             self.outlet.post(_ABORT, ident, 0, 0)
@@ -149,6 +160,29 @@ class Link:
             listener.subsockets.append(subsocket)
         subsocket.accepted.append(flow)
         listener.wake()
+
+    def _answered(self, kind: int, ident: int, at: int, octets: int) -> None:
+        """What becomes of a CONNECT."""
+        memory = self.consumer.memory
+        outlet = self.outlet
+        key_octets = octets - _HEADER
+        sound = kind == _OPENING and key_octets in (_KEY_IPV4, _KEY_IPV6) and ident != 0
+        if not (sound or (kind == _REFUSED and key_octets == 0)) or ident in outlet.flows:
+            raise PeerFault("record", f"kind {kind} of {octets} octets")
+        flow: Flow | None = outlet.opening.pop(memory.get32(at + 8), None)
+        if kind == _REFUSED:
+            if flow is not None:
+                flow.reset(memory.get32(at + 12))
+        elif flow is not None:
+            flow.named(ident, memory.bytes(at + _HEADER, key_octets))
+        else:
+            outlet.post(_ABORT, ident, 0, 0)  # The program closed it meanwhile.
+
+    def _opened(self, flow: Flow | None, room: int) -> None:
+        if flow is not None:
+            if not flow.opening:
+                raise PeerFault("record", f"connection {flow.ident} opened twice")
+            flow.opened(room)
 
     def flush(self) -> None:
         """Let the replica see all that was sent."""
@@ -175,8 +209,9 @@ class Link:
 
     def close(self, error: int) -> None:
         """The replica is gone: its connections fail with `error`, those that nobody accepted vanish."""
-        flows = list(self.outlet.flows.values())
+        flows = list(self.outlet.flows.values()) + list(self.outlet.opening.values())
         self.outlet.flows.clear()
+        self.outlet.opening.clear()
         self.outlet.close()
         self.consumer.close()
         for subsocket in self._subsockets.values():

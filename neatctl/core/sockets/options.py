@@ -162,6 +162,7 @@ def set_option(sock: Socket, level: int, optname: int, value: object) -> None:
 def _set(sock: Socket, option: int, value: int) -> None:
     sock.options = {**sock.options, option: value}
     if sock.flow is not None:
+        sock.stack.named(sock.flow)
         sock.flow.set_option(option, value)
         _size_lumps(sock.flow, sock.options)
     elif sock.listener is not None:

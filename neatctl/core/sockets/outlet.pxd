@@ -4,15 +4,15 @@ from neatctl.core.channel.face cimport Producer
 from neatctl.core.native cimport Memory
 from neatctl.core.sockets.readiness cimport Watched
 
-cdef long long _HEADER, _LARGEST, _SEND
+cdef long long _HEADER, _LARGEST, _SEND, _MASK
 
 
 cdef class Outlet:
     cdef public Producer producer
     cdef public bint alive, blocked, untold, faulted
-    cdef public dict flows
+    cdef public dict flows, opening
     cdef list _waiting, _wakes
-    cdef long long _last_at, _last_id
+    cdef long long _last_at, _last_id, _connects
     @cython.locals(producer=Producer, memory=Memory, at=cython.longlong)
     cpdef bint send(self, long long ident, bytes data, Memory source, long long start, long long octets) except? -1
     cpdef bint mark(self, long long ident, long long flag) except? -1
@@ -20,9 +20,11 @@ cdef class Outlet:
     cpdef post(self, long long kind, long long ident, long long value, long long second)
     @cython.locals(producer=Producer, memory=Memory, at=cython.longlong)
     cdef bint _put(self, long long first, long long ident, long long value, long long second) except? -1
+    @cython.locals(at=cython.longlong)
+    cdef bint _put_record(self, bytes record) except? -1
     cpdef flush(self)
     cpdef await_room(self, Watched watched)
-    @cython.locals(record=Memory, watched=Watched)
+    @cython.locals(watched=Watched)
     cpdef bint retry(self) except? -1
     cpdef bint arm(self) except? -1
     cdef _block(self)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neatctl.core.channel.face import PeerFault, Producer
-from neatctl.core.channel.records import MAX_SEND, SEND, SOCKET_HEADER
+from neatctl.core.channel.records import CONNECT, MAX_SEND, SEND, SOCKET_HEADER
 from neatctl.core.native import Memory
 from neatctl.core.sockets.readiness import Watched
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _HEADER = SOCKET_HEADER
 _LARGEST = SOCKET_HEADER + MAX_SEND
 _SEND = SEND
+_CONNECT = CONNECT
+_MASK = 0xFFFFFFFF
 
 
 class Outlet:
@@ -30,6 +32,9 @@ class Outlet:
         self.alive = True
         self.flows: dict[int, Flow] = {}
         """The connections of this link that neither side has ended, by id."""
+        self.opening: dict[int, Flow] = {}
+        """Those that the replica has been asked to open, by the number of the CONNECT, until they have an id."""
+        self._connects = 0
         self.blocked = False
         """The ring was full; nothing is sent before `retry` finds room for the largest record."""
         self.untold = False
@@ -101,6 +106,26 @@ class Outlet:
         self._last_at = -1
         return True
 
+    def connect(self, flow: Flow, ends: bytes, options: bytes) -> None:
+        """Ask for a connection with these ends (as a key) and options; `flow` is told what becomes of it."""
+        self._connects = (self._connects + 1) & _MASK
+        flow.number = self._connects
+        self.opening[flow.number] = flow
+        head = bytes((_CONNECT, 0, 0, 0)) + flow.number.to_bytes(4, "big") + len(ends).to_bytes(4, "big") + bytes(4)
+        record = head + ends + options
+        if self.blocked or not self._put_record(record):
+            self._block()
+            self._waiting.append(record)
+
+    def _put_record(self, record: bytes) -> bool:
+        at = self._reserve(len(record))
+        if at < 0:
+            return False
+        self.producer.memory.put(at, record)
+        self.producer.commit(len(record))
+        self._last_at = -1
+        return True
+
     def flush(self) -> None:
         """Let the replica see what was committed."""
         if self.alive:
@@ -122,8 +147,7 @@ class Outlet:
                 return False
             if not self._waiting:
                 break
-            record = Memory(self._waiting.pop(0))
-            self._put(record.get32(0), record.get32(4), record.get32(8), record.get32(12))
+            self._put_record(self._waiting.pop(0))
         self.blocked = False
         wakes = self._wakes
         self._wakes = []

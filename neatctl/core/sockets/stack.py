@@ -312,6 +312,8 @@ class Stack:
     def ask(self, flow: Flow, timeout_us: int = _ANSWER_US) -> bytes:
         """What TCP_INFO tells, from the replica; b"" if the connection is gone or no answer comes in time."""
         limit = now_us() + timeout_us
+        if not self.named(flow, timeout_us):
+            return b""
         flow.query()
         while flow.info is None and not flow.failed:
             self.flush()
@@ -322,6 +324,19 @@ class Stack:
             if flow.info is None:
                 self.sleep(limit - now)
         return flow.info or b""
+
+    def named(self, flow: Flow, timeout_us: int = _ANSWER_US) -> bool:
+        """Wait until a connection that opens has its id and local end; False if it failed, or no answer comes."""
+        limit = now_us() + timeout_us
+        while flow.ident == 0 and not flow.failed:
+            self.flush()
+            self.turn()
+            now = now_us()
+            if now >= limit:
+                break
+            if flow.ident == 0:
+                self.sleep(limit - now)
+        return flow.ident != 0
 
     def _close_at_server(self, ident: int) -> None:
         number = self._control.next_request()

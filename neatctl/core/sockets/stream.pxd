@@ -14,6 +14,7 @@ cdef class Socket:
     cdef public Listener listener
     cdef public long long timeout_us
     cdef readonly bint closed
+    cdef public bint connecting
     cdef bint _bound
     cdef public dict options
     cdef public tuple linger

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from neatctl.core.channel.tcp_info import TcpInfo
 from neatctl.core.native import Memory, now_us
+from neatctl.core.sockets.connecting import connect, give_up
 from neatctl.core.sockets.flow import Flow, Listener, failure
 from neatctl.core.sockets.options import NO_OPTIONS, get_option, info_of, inherit, result, set_option, wait_until_sent
 from neatctl.core.sockets.readiness import POLLIN, POLLOUT, Watched
@@ -44,6 +45,8 @@ class Socket:
         """What was set, or inherited; never changed, but replaced."""
         self.linger = (0, 0)
         self.reuse_address = 1
+        self.connecting = False
+        """connect() began, and has not told the program how it ended."""
         self._bound = False
         self._address = ""
         self._port = 0
@@ -150,6 +153,8 @@ class Socket:
             error = flow.error
             flow.error = 0
             raise failure(error)
+        if flow.opening:
+            raise failure(errno.ENOTCONN)
 
     def _wait(self, watched: Watched, events: int, limit: int) -> None:
         if not self.stack.wait(watched, events, limit):
@@ -219,9 +224,30 @@ class Socket:
         return accepted, end_of(flow.key, False)
 
     def connect(self, address: tuple[str, int]) -> None:
-        """Not there yet."""
+        """Open a connection to an address and port, through a replica picked at random (paper section 3.8).
+
+        Errors are connect(2)'s: BlockingIOError (EINPROGRESS, later EALREADY) without waiting, then POLLOUT or POLLERR
+        and SO_ERROR say more; ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EADDRINUSE, ECONNRESET if the
+        replica dies, ENETDOWN while no replica serves. After an error the socket may connect again.
+        """
         self._open()
-        raise OSError(errno.EOPNOTSUPP, f"no connection to {address}: this stack does not open connections yet")
+        connect(self, address)
+
+    def connect_ex(self, address: tuple[str, int]) -> int:
+        """The same, with the errno as the result; 0 if it is connected."""
+        try:
+            self.connect(address)
+        except TimeoutError as error:
+            return error.errno or errno.EAGAIN
+        except OSError as error:
+            if error.errno is None or isinstance(error, kernel.gaierror):
+                raise
+            return error.errno
+        return 0
+
+    def own_end(self) -> tuple[str, int]:
+        """The address and port that bind() chose; "" and 0 for any."""
+        return self._address, self._port
 
     # ---- the end ----
     def shutdown(self, how: int) -> None:
@@ -232,6 +258,9 @@ class Socket:
             raise failure(errno.ENOTCONN)
         if how not in (kernel.SHUT_RD, kernel.SHUT_WR, kernel.SHUT_RDWR):
             raise failure(errno.EINVAL)
+        if flow.opening:
+            give_up(self)
+            return
         if how != kernel.SHUT_RD:
             flow.shut_down()
         if how != kernel.SHUT_WR:
@@ -256,7 +285,7 @@ class Socket:
             return
         if self.flow is not None:
             on, seconds = self.linger
-            if on and seconds and not self.flow.failed:
+            if on and seconds and not self.flow.failed and not self.flow.opening:
                 wait_until_sent(self, seconds)
             self.flow.close(self.flow.unread > 0 or bool(on and not seconds))
         self._gone()
@@ -317,13 +346,14 @@ class Socket:
 
     def getpeername(self) -> tuple[str, int]:
         self._open()
-        if self.flow is None or self.flow.failed:
+        if self.flow is None or self.flow.failed or self.flow.opening:
             raise failure(errno.ENOTCONN)
         return end_of(self.flow.key, False)
 
     def getsockname(self) -> tuple[str, int]:
         self._open()
         if self.flow is not None:
+            self.stack.named(self.flow)
             return end_of(self.flow.key, True)
         return self._address or "0.0.0.0", self._port
 

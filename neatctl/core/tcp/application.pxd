@@ -10,7 +10,7 @@ cdef class Application:
     cdef readonly long long number
     cdef readonly Producer events
     cdef public bint gone
-    cdef public list waiting
+    cdef public list waiting, refused
     @cython.locals(at=cython.longlong, memory=Memory)
     cpdef long long begin(self, long long kind, long long id, long long value, long long second, long long octets) except? -2
     cpdef end(self, long long octets)

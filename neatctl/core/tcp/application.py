@@ -26,6 +26,8 @@ class Application:
         """Detached: nothing is told any more."""
         self.waiting: list[Any] = []
         """The connections (Tcb) that have something to tell and found no room."""
+        self.refused: list[tuple[int, int]] = []
+        """CONNECTs that cannot be and were not told: number, errno."""
 
     def begin(self, kind: int, id: int, value: int, second: int, octets: int) -> int:
         """Begin a record with `octets` of payload: where the payload goes in `events.memory`, or -1 for no room."""

@@ -1,5 +1,5 @@
-"""What an application says of its connections (SEND, SHUT, CLOSE, ABORT, CONSUMED, OPTION, QUERY) and listeners
-(TAKEN).
+"""What an application says of its connections (SEND, SHUT, CLOSE, ABORT, CONSUMED, OPTION, QUERY; CONNECT is in
+active_open.py) and listeners (TAKEN).
 
 RFC 9293 sections 3.10.2 to 3.10.5 as records (core/channel/records.py). An application is not trusted: a record that
 is malformed or breaks the credit is its fault (PeerFault), one for a connection that is gone is only late, and counted.
@@ -11,6 +11,7 @@ from neatctl.core.channel.face import PeerFault
 from neatctl.core.channel.records import (
     ABORT,
     CLOSE,
+    CONNECT,
     CONSUMED,
     MAX_SEND,
     NODELAY,
@@ -25,6 +26,7 @@ from neatctl.core.channel.records import (
 )
 from neatctl.core.channel.socket_options import is_sound
 from neatctl.core.native import Memory
+from neatctl.core.tcp.active_open import connect_call
 from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.arrival import ORPHAN_FIN_WAIT_US
 from neatctl.core.tcp.ending import abort, fail
@@ -37,7 +39,7 @@ from neatctl.core.tcp.tcb import Tcb
 from neatctl.core.tcp.telling import tell_info
 
 _ABORT, _CLOSE, _CONSUMED, _OPTION, _SEND, _SHUT, _TAKEN = ABORT, CLOSE, CONSUMED, OPTION, SEND, SHUT, TAKEN
-_QUERY = QUERY
+_QUERY, _CONNECT = QUERY, CONNECT
 _THEN_CLOSE, _THEN_SHUT, _NODELAY = THEN_CLOSE, THEN_SHUT, NODELAY
 _MAX_SEND = MAX_SEND
 _LARGEST_FIELD = 0xFFFF
@@ -58,6 +60,9 @@ def call(tables: Tables, app: Application, memory: Memory, at: int, octets: int,
     id = memory.get32(at + 4)
     value = memory.get32(at + 8)
     if head & 0xFFFF or kind < _SEND or kind > _QUERY or (kind != _SEND and (flags or octets != _HEADER)):
+        if head == _CONNECT << 24:
+            connect_call(tables, app, memory, at, octets, now)
+            return
         raise PeerFault("record", f"socket record {head:08x} of {octets} octets")
     if kind == _TAKEN:
         _taken(tables, app, id, value)

@@ -8,8 +8,8 @@ from neatctl.core.tcp.arrival cimport segment_arrives
 from neatctl.core.tcp.calls cimport call
 from neatctl.core.tcp.counters cimport TcpCounters
 from neatctl.core.tcp.ending cimport abort, fail
+from neatctl.core.tcp.opening cimport arrive_closed, arrive_syn_sent
 from neatctl.core.tcp.timeout cimport on_deadline
-from neatctl.core.tcp.opening cimport arrive_closed, arrive_syn_sent, open_actively
 from neatctl.core.tcp.reply cimport arrive_time_wait
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Flow, Tcb

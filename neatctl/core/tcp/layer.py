@@ -8,20 +8,20 @@ connection. Pure: reads no clock and opens nothing; the queues that it writes to
 
 from __future__ import annotations
 
-from errno import EADDRINUSE, ECONNREFUSED, EHOSTUNREACH
+from errno import ECONNREFUSED, EHOSTUNREACH, ENETUNREACH
 
 from neatctl.core.channel.face import Producer
 from neatctl.core.channel.socket_options import is_sound
 from neatctl.core.control.config import ReplicaConfig
 from neatctl.core.ip.output import IpOutput
 from neatctl.core.native import Memory
+from neatctl.core.tcp.active_open import connect
 from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.arrival import segment_arrives
 from neatctl.core.tcp.calls import call
 from neatctl.core.tcp.ending import abort, fail
-from neatctl.core.tcp.opening import arrive_closed, arrive_syn_sent, open_actively
+from neatctl.core.tcp.opening import arrive_closed, arrive_syn_sent
 from neatctl.core.tcp.path_mtu import too_big
-from neatctl.core.tcp.ports import choose_port
 from neatctl.core.tcp.reply import arrive_time_wait
 from neatctl.core.tcp.states import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
 from neatctl.core.tcp.tables import Tables
@@ -38,6 +38,8 @@ _SOUND, _BAD_FLAGS = SOUND, BAD_FLAGS
 _NO_FLOOR = -1
 _HARD_CODES = (2, 3)
 """ICMP destination unreachable: protocol, port."""
+_NETWORK_CODES = (0, 6, 9, 11)
+"""All of a network (RFC 1122 section 3.2.2.1)."""
 
 
 class TcpLayer:
@@ -126,23 +128,11 @@ class TcpLayer:
         now: int,
         options: dict[int, int] | None = None,
     ) -> int:
-        """Open a connection actively; its id. The application is told ACCEPTED with listener 0, or RESET.
-
-        Port 0 chooses one (RFC 6056). KeyError if the application is not attached, OSError if the addresses and ports
-        are in use (EADDRINUSE) or no port is left (EADDRNOTAVAIL).
-        """
+        """Open a connection actively, as a CONNECT record does; its id. The application is told ACCEPTED with listener
+        0, or RESET. Port 0 chooses one (RFC 6056). KeyError if the application is not attached, OSError as
+        active_open.py has it."""
         tables = self.tables
-        if local_port == 0:
-            local_port = choose_port(tables, local, remote, remote_port)
-        key = remote + local + remote_port.to_bytes(2, "big") + local_port.to_bytes(2, "big")
-        known = tables.flows.get(key)
-        floor = _NO_FLOOR
-        if isinstance(known, TimeWait):
-            floor = known.snd_nxt
-            tables.waits.remove(known)
-        elif known is not None:
-            raise OSError(EADDRINUSE, f"a connection from port {local_port} to port {remote_port} exists already")
-        return open_actively(tables, tables.applications[app], key, floor, tables.option_sets.of(options or {}), now).id
+        return connect(tables, tables.applications[app], local, local_port, remote, remote_port, now, options or {}).id
 
     def arrive(self, memory: Memory, at: int, octets: int, key: bytes, checksum_known: bool, now: int) -> None:
         """A segment of `octets` (header and payload) at `at`. `key`: source and destination address, source and
@@ -194,7 +184,7 @@ class TcpLayer:
         if tcb.state == SYN_SENT and code in _HARD_CODES:
             fail(self.tables, tcb, ECONNREFUSED)
         else:
-            tcb.soft_error = EHOSTUNREACH
+            tcb.soft_error = ENETUNREACH if code in _NETWORK_CODES else EHOSTUNREACH
 
     def too_big(self, key: bytes, seq: int, mtu: int, quoted_octets: int, now: int) -> None:
         """ICMP: a datagram of `quoted_octets` was too large for a link that takes `mtu` (0: it does not say)."""

@@ -76,7 +76,7 @@ class Rare:
     """State of a connection whose need is rare. Times are microseconds, sequence numbers unwrapped."""
 
     __slots__ = (
-        "defer_until_us", "full_mss", "keep_probes", "keep_us", "mss_until_us", "stalled_una", "stalled_us",
+        "defer_until_us", "full_mss", "keep_probes", "keep_us", "mss_until_us", "opening", "stalled_una", "stalled_us",
         "twice_end", "twice_start", "urgent_end", "urgent_owed",
     )  # fmt: skip
 
@@ -100,3 +100,5 @@ class Rare:
         """RCV.UP: after the last urgent octet, or -1."""
         self.urgent_owed = False
         """The application was not told of RCV.UP."""
+        self.opening = -1
+        """The number of the CONNECT whose OPENING found no room in the channel, or -1."""

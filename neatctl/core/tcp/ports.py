@@ -19,7 +19,7 @@ _PER_SHARE = (LAST_PORT + 1 - FIRST_PORT) // SHARES
 def choose_port(tables: Tables, local: bytes, remote: bytes, remote_port: int) -> int:
     """A port that no connection to this remote endpoint has and nobody listens to; OSError (EADDRNOTAVAIL) if none."""
     far = remote_port.to_bytes(2, "big")
-    offset = tables.secrets.port_offset(remote + local + far)
+    offset = tables.secrets.port_offset(remote + local + far + tables.birth)
     for _ in range(_PER_SHARE):
         tables.next_port += 1
         port = FIRST_PORT + (offset + tables.next_port) % _PER_SHARE * SHARES + tables.index % SHARES

@@ -20,6 +20,7 @@ cdef class Tables:
     cdef readonly long long max_connections
     cdef public long long cookies_until_us, kept, next_port
     cdef readonly object option_sets, path_mtus
+    cdef readonly bytes birth
     cdef readonly dict flows, applications, listeners, ports
     cdef public long long live
     cdef readonly TimeWaits waits

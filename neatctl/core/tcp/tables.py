@@ -47,6 +47,8 @@ class Tables:
         self.kept = 0
         """What out-of-order octets of all connections take (reassembly.py)."""
         self.index = config.index
+        self.birth = config.generation.to_bytes(4, "big")
+        """Begins the ports of this incarnation elsewhere than those of the last, whose connections peers still have."""
         self.next_port = 0
         """Counts active opens (RFC 6056 section 3.3.3)."""
 

@@ -1,4 +1,4 @@
-"""What an application is told of a connection, in its order: ACCEPTED, octets, END, RESET; and ROOM beside them.
+"""What an application is told of a connection, in its order: OPENING or ACCEPTED, octets, END, RESET; ROOM beside them.
 
 Octets go straight from the NIC's record into the application's; when its channel is full they, and what follows, are
 kept in the Tcb, the receive window closes by itself, and `tell` goes on when there is room. Nothing is told
@@ -7,16 +7,17 @@ of a connection that the application closed. Knows records, not segments.
 
 from __future__ import annotations
 
-from neatctl.core.channel.face import Producer
-from neatctl.core.channel.records import ACCEPTED, DATA, END, INFO, RESET, ROOM, URGENT
+from neatctl.core.channel.face import PeerFault, Producer
+from neatctl.core.channel.records import ACCEPTED, DATA, END, INFO, OPENING, REFUSED, RESET, ROOM, URGENT
 from neatctl.core.native import Memory
 from neatctl.core.tcp.application import Application
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import Tcb
 
 _ACCEPTED, _DATA, _END, _RESET, _ROOM = ACCEPTED, DATA, END, RESET, ROOM
-_URGENT, _INFO = URGENT, INFO
-_ENDPOINTS_OCTETS = 12
+_URGENT, _INFO, _OPENING, _REFUSED = URGENT, INFO, OPENING, REFUSED
+_PORTS = 4
+_MAX_REFUSED = 1024
 
 
 def tell_data(tables: Tables, tcb: Tcb, memory: Memory, at: int, octets: int) -> None:
@@ -66,6 +67,8 @@ def tell(tables: Tables, tcb: Tcb) -> bool:
     if tcb.orphan or app.gone:
         _forgive(tcb)
         return True
+    if tcb.rare is not None and tcb.rare.opening >= 0 and not _tell_opening(tcb, app):
+        return _wait(tables, tcb)
     if tcb.owes_accepted:
         if not _tell_accepted(tcb, app):
             return _wait(tables, tcb)
@@ -102,10 +105,16 @@ def tell_waiting(tables: Tables, app: Application) -> None:
     Room is asked for before it is looked for, so that what the application releases meanwhile rings.
     """
     waiting = app.waiting
-    if not waiting:
+    if not waiting and not app.refused:
         return
     events: Producer = app.events
     events.want_room()
+    while app.refused:
+        number, error = app.refused[0]
+        if app.begin(_REFUSED, 0, number, error, 0) < 0:
+            return
+        app.end(0)
+        del app.refused[0]
     done = 0
     count = len(waiting)
     while done < count:
@@ -129,6 +138,21 @@ def tell_urgent(tcb: Tcb) -> bool:
     return True
 
 
+def tell_opening(tables: Tables, tcb: Tcb, number: int) -> None:
+    """A connection is under way that CONNECT `number` asked for."""
+    if not _put_ends(tcb, tcb.app, _OPENING, number, 0):
+        tcb.rarely().opening = number
+        _wait(tables, tcb)
+
+
+def tell_refused(tables: Tables, app: Application, number: int, error: int) -> None:
+    """CONNECT `number` cannot be. An application that asks for more and reads no answer breaks the rules."""
+    if len(app.refused) >= _MAX_REFUSED:
+        raise PeerFault("record", "CONNECTs whose answers nobody reads")
+    app.refused.append((number, error))
+    tell_waiting(tables, app)
+
+
 def tell_info(tables: Tables, app: Application, id: int, number: int, info: bytes) -> None:
     """Answer a QUERY; without room in the channel there is no answer, and the application asks again."""
     at = app.begin(_INFO, id, number, 0, len(info))
@@ -139,19 +163,33 @@ def tell_info(tables: Tables, app: Application, id: int, number: int, info: byte
     app.end(len(info))
 
 
+def _tell_opening(tcb: Tcb, app: Application) -> bool:
+    rare = tcb.rarely()
+    if not _put_ends(tcb, app, _OPENING, rare.opening, 0):
+        return False
+    rare.opening = -1
+    return True
+
+
 def _tell_accepted(tcb: Tcb, app: Application) -> bool:
     listener = tcb.listener
     value = 0
     if listener is not None:
         value = listener.number
-    at = app.begin(_ACCEPTED, tcb.id, value, tcb.room, _ENDPOINTS_OCTETS)
+    return _put_ends(tcb, app, _ACCEPTED, value, tcb.room)
+
+
+def _put_ends(tcb: Tcb, app: Application, kind: int, value: int, second: int) -> bool:
+    """A record that tells both ends of a connection."""
+    key = tcb.key
+    octets = len(key)
+    at = app.begin(kind, tcb.id, value, second, octets)
     if at < 0:
         return False
     memory = app.events.memory
-    key = tcb.key
     memory.put32(at, (tcb.ports & 0xFFFF) << 16 | tcb.ports >> 16)
-    memory.put_part(at + 4, key, 0, 8)
-    app.end(_ENDPOINTS_OCTETS)
+    memory.put_part(at + 4, key, 0, octets - _PORTS)
+    app.end(octets)
     return True
 
 

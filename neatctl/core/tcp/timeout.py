@@ -6,6 +6,8 @@ what the slow ones do is in slow_timer.py, RACK's in loss.py. What goes out then
 
 from __future__ import annotations
 
+from errno import EHOSTUNREACH
+
 from neatctl.core.tcp.ending import forget
 from neatctl.core.tcp.loss import look_again
 from neatctl.core.tcp.path_mtu import suspect_black_hole
@@ -53,6 +55,10 @@ def on_deadline(tables: Tables, tcb: Tcb, now: int) -> None:
 def _on_timeout(tables: Tables, tcb: Tcb, now: int) -> None:
     """The retransmission timer, or the persist timer, ran out (RFC 6298 section 5.4 and on)."""
     tcb.unanswered += 1
+    if tcb.state == _SYN_SENT and tables.output.in_vain(tcb.path):
+        tcb.soft_error = EHOSTUNREACH
+        give_up(tables, tcb)
+        return
     if tcb.options is not None and tcb.options.user_timeout_us and tcb.state != _SYN_RECEIVED:
         if user_timeout_is_over(tcb, now):
             give_up(tables, tcb)
