@@ -52,9 +52,15 @@ DECLARED: dict[int, tuple[str, str]] = {
     FLOWS_TOLD_BY_REPLICA: ("flows_told", "Live flows that replicas told the NIC when they attached."),
     FLOWS_EXPIRED: ("flows_expired", "Flows forgotten because they were over, or idle for too long."),
     FLOWS_EVICTED: ("flows_evicted", "Flows that were over, forgotten early to make room in a full table."),
-    FLOWS_FULL: ("flows_full", "New flows that are steered by RSS alone because the table is full."),
+    FLOWS_FULL: (
+        "flows_full",
+        "New flows steered by RSS alone, or a replica's SYN not sent, because the table is full.",
+    ),
     FLOW_UNKNOWN: ("flow_unknown", "TCP segments without SYN of flows that are not tracked, steered by RSS."),
-    FLOW_CONFLICT: ("flow_conflict", "Claims of a replica on a flow that belongs to another live one, refused."),
+    FLOW_CONFLICT: (
+        "flow_conflict",
+        "Claims of a replica on a flow that belongs to another live one, refused; a SYN does not leave.",
+    ),
     FLOW_MOVED: ("flow_moved", "SYNs for a tracked flow that is over, or whose replica takes none: new flows."),
     TX_RETRY: ("tx_retry", "Frames that the device had no room for and that were written later."),
     PEER_FAULTS: ("peer_faults", "Queues closed because the replica at the other end broke their rules."),

@@ -273,7 +273,8 @@ class Driver(Work):
         frame_octets = octets - FRAME_AT
         if not pair.retrying:
             self._check_frame(memory, at, frame_octets)
-            self.steering.outbound(memory, at + FRAME_AT, frame_octets, pair.replica, now)
+            if not self.steering.outbound(memory, at + FRAME_AT, frame_octets, pair.replica, now):
+                return True
             if self.impairment.active and self.impairment.lose_out():
                 self.counters.add(DROP_IMPAIRED_OUT, 1)
                 return True

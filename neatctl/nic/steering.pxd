@@ -37,14 +37,14 @@ cdef class Steering:
     cdef long long _find(self, FlowKey key, long long kind, long long hashed, long long now) except? -2
     @cython.locals(flow_state=cython.longlong)
     cdef bint _over(self, long long slot, long long state, long long now) except? -1
-    cdef _track(self, Memory key, long long kind, long long hashed, long long replica, long long state, long long now)
+    cdef bint _track(self, Memory key, long long kind, long long hashed, long long replica, long long state, long long now) except -1
     cdef long long _addresses(self, FlowKey key) except? -2
     @cython.locals(addresses=cython.longlong)
     cdef _first_fragment(self, FlowKey key, long long replica, long long now)
     @cython.locals(replica=cython.longlong, state=cython.longlong)
     cdef long long _later_fragment(self, FlowKey key, long long now) except? -2
     @cython.locals(key=FlowKey, hashed=cython.longlong, kind=cython.longlong, slot=cython.longlong, starts=cython.bint)
-    cpdef outbound(self, Memory memory, long long at, long long octets, long long replica, long long now)
+    cpdef bint outbound(self, Memory memory, long long at, long long octets, long long replica, long long now) except -1
     @cython.locals(state=cython.longlong)
     cdef bint _may_take(self, long long slot, long long replica) except? -1
     @cython.locals(key=Memory, hashed=cython.longlong, kind=cython.longlong, slot=cython.longlong)

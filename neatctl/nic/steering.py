@@ -184,11 +184,11 @@ class Steering:
             return True
         return flow_state == GONE or self.tracking.orphaned(slot, now)
 
-    def _track(self, key: Memory, kind: int, hashed: int, replica: int, state: int, now: int) -> None:
-        if self.tracking.insert(key, kind, hashed, replica, state, now) < 0:
-            self.counters.add(FLOWS_FULL, 1)
-        else:
-            self.counters.add(FLOWS_NEW, 1)
+    def _track(self, key: Memory, kind: int, hashed: int, replica: int, state: int, now: int) -> bool:
+        """Track a new flow; False when the table is full."""
+        tracked = self.tracking.insert(key, kind, hashed, replica, state, now) >= 0
+        self.counters.add(FLOWS_NEW if tracked else FLOWS_FULL, 1)
+        return tracked
 
     def _addresses(self, key: FlowKey) -> int:
         """How many octets of the key are addresses."""
@@ -210,24 +210,27 @@ class Steering:
         return replica
 
     # ---- frames and records from replicas ----
-    def outbound(self, memory: Memory, at: int, octets: int, replica: int, now: int) -> None:
-        """Take note of a frame that this replica sends: SYN begins a flow, FIN and RST end it."""
+    def outbound(self, memory: Memory, at: int, octets: int, replica: int, now: int) -> bool:
+        """Take note of a frame that this replica sends: SYN begins a flow, FIN and RST end it. False if it must not
+        leave: a SYN whose answer this replica would not get, since the flow is another's, or cannot be tracked."""
         key = self._out_key
         if not key.parse_outbound(memory, at, octets) or not self._tracks:
-            return
+            return True
         hashed = self.rss.hash(key.memory, 0, key.octets)
         kind = TCP6 if key.octets == 36 else TCP4
         slot = self._find(key, kind, hashed, now)
         starts = key.flags & SYN_FLAG and not key.flags & RST_FLAG
         if slot < 0:
-            if starts:
-                self._track(key.memory, kind, hashed, replica, NEW, now)
+            if starts and not self._track(key.memory, kind, hashed, replica, NEW, now):
+                return bool(key.flags & ACK_FLAG) or self.rss.replica(hashed) == replica
         elif starts and not key.flags & ACK_FLAG and self._may_take(slot, replica):
             self.tracking.begin(slot, replica, NEW, now)
         elif self.tracking.replica(slot) == replica:
             self.tracking.left(slot, key.flags, now)
         elif starts:
             self.counters.add(FLOW_CONFLICT, 1)
+            return bool(key.flags & ACK_FLAG)
+        return True
 
     def _may_take(self, slot: int, replica: int) -> bool:
         """Whether this flow is over or orphaned, so that a replica may begin it anew."""

@@ -32,8 +32,8 @@ class Switch:
     def inbound(self, frame: bytes, now: int = 0) -> int:
         return self.steering.inbound(Memory(frame), 0, len(frame), now)
 
-    def outbound(self, frame: bytes, replica: int, now: int = 0) -> None:
-        self.steering.outbound(Memory(frame), 0, len(frame), replica, now)
+    def outbound(self, frame: bytes, replica: int, now: int = 0) -> bool:
+        return self.steering.outbound(Memory(frame), 0, len(frame), replica, now)
 
     def told(self, key: bytes, replica: int, now: int = 0) -> bool:
         return self.steering.told(Memory(key), 0, len(key), replica, now)

@@ -131,6 +131,33 @@ def test_the_answer_to_a_replicas_syn_comes_back_to_it(server: str) -> None:
         assert switch.inbound(f.tcp(server, 80, f.SYN | f.ACK, server_port=port)) == replica
 
 
+def test_a_syn_whose_answer_another_replica_would_get_does_not_leave() -> None:
+    switch = Switch([1, 2], flows=1)
+    syn = f.tcp(f.CLIENT, 80, f.SYN, reply=True, server_port=5000)
+    assert switch.outbound(syn, 1)
+    assert switch.outbound(syn, 1)
+    assert not switch.outbound(syn, 2)
+    assert switch.count("flow_conflict") == 1
+    left = {}
+    for port in range(5001, 5021):  # The table is full.
+        answered = switch.inbound(f.tcp(f.CLIENT, 80, f.ACK, server_port=port))
+        left[port] = answered == 1
+        assert switch.outbound(f.tcp(f.CLIENT, 80, f.SYN, reply=True, server_port=port), 1) == left[port]
+        assert switch.outbound(f.tcp(f.CLIENT, 80, f.SYN | f.ACK, reply=True, server_port=port), 1)
+    assert set(left.values()) == {True, False}
+    switch.queues([2])
+    assert switch.outbound(syn, 2)
+    assert switch.inbound(f.tcp(f.CLIENT, 80, f.SYN | f.ACK, server_port=5000)) == 2
+
+
+def test_a_new_driver_learns_of_a_flow_from_the_syn_that_is_sent_again() -> None:
+    frames = [(f.tcp(f.CLIENT, 80, f.SYN, reply=True, server_port=port), port % 8 + 1, port) for port in range(64)]
+    for switch in (Switch(range(1, 9)), Switch(range(1, 9))):
+        for syn, replica, port in frames:
+            assert switch.outbound(syn, replica)
+            assert switch.inbound(f.tcp(f.CLIENT, 80, f.SYN | f.ACK, server_port=port)) == replica
+
+
 def test_a_replica_cannot_take_another_ones_flow() -> None:
     switch = Switch([1])
     switch.open_connection(f.CLIENT, 4000)

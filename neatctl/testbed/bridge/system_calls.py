@@ -12,7 +12,6 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from neatctl.core.sockets import POLLERR, POLLHUP, POLLOUT
 from neatctl.core.tcp.tcb import Tcb
 from neatctl.testbed.bridge import options
 from neatctl.testbed.bridge.addresses import failed, pack_address, unpack_address
@@ -28,7 +27,6 @@ _DONTWAIT, _NOSIGNAL, _WAITALL = socket.MSG_DONTWAIT, socket.MSG_NOSIGNAL, socke
 _GETFD, _SETFD, _GETFL, _SETFL = 1, 2, 3, 4
 _RDWR, _NONBLOCK = 2, 0o4000
 _FIONREAD, _TIOCOUTQ, _FIONBIO, _SIOCOUTQNSD = 0x541B, 0x5411, 0x5421, 0x894B
-_CONNECTED = POLLOUT | POLLERR | POLLHUP
 
 
 @dataclass(slots=True)
@@ -137,26 +135,19 @@ class Calls:
 
     def _connect(self, fields: Fields) -> Call:
         fd, descriptor = self._with(fields)
-        address = unpack_address(fields.rest(), descriptor.family)
+        host, port = unpack_address(fields.rest(), descriptor.family)
         sock = descriptor.sock
-        begun = False
 
         def attempt() -> Result | None:
-            nonlocal begun
-            if not begun:
-                begun = True
-                try:
-                    sock.connect(address)
-                except BlockingIOError:
-                    if descriptor.nonblocking:
-                        raise
-                    return None
-                return Result()
-            if not descriptor.readiness() & _CONNECTED:
+            try:
+                sock.connect((host or "0.0.0.0", port))
+            except BlockingIOError:
+                self._machine.settle()
+                if sock.flow is not None and sock.flow.failed:
+                    sock.connect((host or "0.0.0.0", port))  # What is known at once is told at once.
+                if descriptor.nonblocking:
+                    raise
                 return None
-            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if error:
-                raise failed(int(error))
             return Result()
 
         def expired() -> Result:
