@@ -130,7 +130,8 @@ def up(
         ),
     ] = None,
     impair: Annotated[
-        str | None, typer.Option(envvar="NEATCTL_IMPAIR", help="What the driver does to frames, for example loss=5%.")
+        str | None,
+        typer.Option(envvar="NEATCTL_IMPAIR", help="What the driver does to frames, as for `neatctl impair`: loss=5%."),
     ] = None,
     seed: Annotated[int | None, typer.Option(envvar="NEATCTL_SEED", help="Of the impairment. [default: 0]")] = None,
     placement: Annotated[
@@ -219,13 +220,18 @@ def inject_fault(
 def impair(
     frames: Annotated[
         str | None,
-        typer.Argument(metavar="[IMPAIRMENT]", help='What the driver does to frames: loss=5%, or "" for nothing.'),
+        typer.Argument(
+            metavar="[IMPAIRMENT]",
+            help="What the driver does to frames: words parted by commas, or \"\" for nothing. loss=5%, burst=1%/25% "
+            "(a burst of losses begins or ends with these shares), delay=50ms, jitter=5ms, reorder=10%, duplicate=5%, "
+            "corrupt=1%, rate=100mbit, limit=1000 (frames that may wait). in: or out: before a word: one direction.",
+        ),
     ] = None,
     name: Name = DEFAULT_NAME,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the impairment. [default: as `up` had it]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Lose frames on purpose from now on, or no more; alone, say what is on."""
+    """Lose, delay, reorder, repeat or damage frames from now on, or no more; alone, say what is on."""
     run = _run(name)
     if frames is None and seed is not None:
         raise _usage(ValueError("--seed is for an impairment: give one, for example loss=5%"))

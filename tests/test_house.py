@@ -94,7 +94,8 @@ PURE = {
     "neatctl.nic.steering": (),
     "neatctl.nic.fragments": (),
     "neatctl.nic.offload": (),
-    "neatctl.nic.impair": ("random",),  # seeded: the same seed, the same losses
+    "neatctl.nic.impair": (),
+    "neatctl.nic.delay_queue": (),
 }
 IMPURE = {
     "asyncio", "fcntl", "io", "mmap", "multiprocessing", "os", "pathlib", "psutil", "pyroute2", "random", "secrets",

@@ -41,11 +41,23 @@ DROP_QUEUE_CLOSED = 31
 DROP_IMPAIRED_IN = 32
 DROP_IMPAIRED_OUT = 33
 DROP_TX_REFUSED = 34
+LAST_DROP = 49
+# What an impairment does is counted by direction: in, and one more out.
+DROP_IMPAIR_FULL_IN = 40
+DROP_IMPAIR_FULL_OUT = 41
+IMPAIR_DELAYED_IN = 50
+IMPAIR_DELAYED_OUT = 51
+IMPAIR_REORDERED_IN = 52
+IMPAIR_REORDERED_OUT = 53
+IMPAIR_DUPLICATED_IN = 54
+IMPAIR_DUPLICATED_OUT = 55
+IMPAIR_CORRUPTED_IN = 56
+IMPAIR_CORRUPTED_OUT = 57
 
 DECLARED: dict[int, tuple[str, str]] = {
-    RX_FRAMES: ("rx_frames", "Frames read from the device."),
+    RX_FRAMES: ("rx_frames", "Frames read from the device, after what an impairment did to them."),
     RX_OCTETS: ("rx_octets", "Octets of the frames read from the device, Ethernet header included."),
-    TX_FRAMES: ("tx_frames", "Frames written to the device."),
+    TX_FRAMES: ("tx_frames", "Frames written to the device, before what an impairment did to them."),
     TX_OCTETS: ("tx_octets", "Octets of the frames written to the device, Ethernet header included."),
     QUEUE_FULL: ("queue_full", "Frames dropped because the queue to their replica was full."),
     FLOWS_NEW: ("flows_new", "Flows that the NIC began to track at a SYN, in or out."),
@@ -78,8 +90,18 @@ DECLARED: dict[int, tuple[str, str]] = {
     DROP_FRAGMENT: ("drop_fragment", "Fragments that came before their first one, or long after it."),
     DROP_NO_QUEUE: ("drop_no_queue", "Frames that found no replica which accepts them."),
     DROP_QUEUE_CLOSED: ("drop_queue_closed", "Frames of flows whose replica is dead or not yet ready."),
-    DROP_IMPAIRED_IN: ("drop_impaired_in", "Frames from the device dropped by the impairment that was asked for."),
-    DROP_IMPAIRED_OUT: ("drop_impaired_out", "Frames to the device dropped by the impairment that was asked for."),
+    DROP_IMPAIRED_IN: ("drop_impaired_in", "Frames from the device lost by the impairment that was asked for."),
+    DROP_IMPAIRED_OUT: ("drop_impaired_out", "Frames to the device lost by the impairment that was asked for."),
+    DROP_IMPAIR_FULL_IN: ("drop_impair_full_in", "Frames from the device for which an impairment's queue had no room."),
+    DROP_IMPAIR_FULL_OUT: ("drop_impair_full_out", "Frames to the device for which an impairment's queue had no room."),
+    IMPAIR_DELAYED_IN: ("impair_delayed_in", "Frames from the device held back by delay, jitter or rate."),
+    IMPAIR_DELAYED_OUT: ("impair_delayed_out", "Frames to the device held back by delay, jitter or rate."),
+    IMPAIR_REORDERED_IN: ("impair_reordered_in", "Frames from the device that overtook others, or were overtaken."),
+    IMPAIR_REORDERED_OUT: ("impair_reordered_out", "Frames to the device that overtook others, or were overtaken."),
+    IMPAIR_DUPLICATED_IN: ("impair_duplicated_in", "Frames from the device delivered twice on purpose."),
+    IMPAIR_DUPLICATED_OUT: ("impair_duplicated_out", "Frames to the device sent twice on purpose."),
+    IMPAIR_CORRUPTED_IN: ("impair_corrupted_in", "Frames from the device in which one bit was turned."),
+    IMPAIR_CORRUPTED_OUT: ("impair_corrupted_out", "Frames to the device in which one bit was turned."),
     DROP_TX_REFUSED: ("drop_tx_refused", "Frames that the device refused: bad offload request, or link down."),
 }
 """Name and meaning of each counter, by number."""
@@ -90,7 +112,7 @@ PER_REPLICA: dict[str, str] = {
 }
 """Counted in nic/queue_pair.py, once for each replica."""
 
-ROOM = 40
+ROOM = 60
 
 
 class Counters:
@@ -110,7 +132,8 @@ class Counters:
 
     def drops(self) -> int:
         """The sum over all reasons for a drop, a full queue among them."""
-        return self.get(QUEUE_FULL) + sum(self.get(counter) for counter in DECLARED if counter >= FIRST_DROP)
+        drops = (counter for counter in DECLARED if FIRST_DROP <= counter <= LAST_DROP)
+        return self.get(QUEUE_FULL) + sum(self.get(counter) for counter in drops)
 
     def read(self) -> dict[str, int]:
         """All counters by name."""

@@ -5,14 +5,14 @@ from neatctl.core.native cimport Memory
 from neatctl.core.process.loop cimport Work
 from neatctl.nic.counters cimport Counters
 from neatctl.nic.devices.face cimport Device
-from neatctl.nic.impair cimport Impairment
+from neatctl.nic.impair cimport ImpairedDevice
 from neatctl.nic.mirror cimport Mirrors
 from neatctl.nic.queue_pair cimport QueuePair
 from neatctl.nic.steering cimport Steering
 
 cdef long long FLOW, FLOWS_TOLD, FRAME, FRAME_AT, GSO_NONE, GSO_TCPV4, GSO_TCPV6, HASH_AT, KIND_AT, MAX_FRAME, NEEDS_CSUM, NIC_AT
 cdef long long VNET_AT, VNET_CSUM_OFFSET_AT, VNET_CSUM_START_AT, VNET_FLAGS_AT, VNET_GSO_TYPE_AT, VNET_OCTETS
-cdef long long DROP_IMPAIRED_IN, DROP_IMPAIRED_OUT, DROP_TX_REFUSED, FLOWS_EVICTED, FLOWS_EXPIRED, PEER_FAULTS, QUEUE_FULL
+cdef long long DROP_TX_REFUSED, FLOWS_EVICTED, FLOWS_EXPIRED, PEER_FAULTS, QUEUE_FULL
 cdef long long RX_FRAMES, RX_OCTETS, TX_FRAMES, TX_OCTETS, TX_RETRY, REFUSED, WOULD_BLOCK, CLOSED, DRAINING, OPEN, MAX_REPLICA
 cdef long long _RETRY_US, _EXPIRE_EVERY_US, _EXPIRE_PARTS, _ETHERNET_HEADER, _ALL, _RX_BURST, _TX_BURST, _SENT, _RECEIVED, _EVERY
 
@@ -21,7 +21,7 @@ cdef class Driver(Work):
     cdef readonly Device device
     cdef readonly Steering steering
     cdef readonly Counters counters
-    cdef public Impairment impairment
+    cdef ImpairedDevice _impaired
     cdef readonly bint reading
     cdef public str inject
     cdef object _open_pair, _events
@@ -43,8 +43,11 @@ cdef class Driver(Work):
     cpdef bint arm(self) except? -1
     @cython.locals(pair=QueuePair)
     cpdef disarm(self)
+    @cython.locals(due=cython.longlong, carry_at=cython.longlong)
     cpdef long long deadline(self) except? -2
-    @cython.locals(staging=Memory, counters=Counters, steering=Steering, impaired=cython.bint, frames=cython.longlong, octets=cython.longlong, replica=cython.longlong, pair=QueuePair)
+    @cython.locals(moved=cython.longlong)
+    cdef long long _carry(self, ImpairedDevice link, long long now) except? -1
+    @cython.locals(staging=Memory, steering=Steering, frames=cython.longlong, octets=cython.longlong, replica=cython.longlong, pair=QueuePair)
     cdef long long _receive(self, long long now) except? -1
     @cython.locals(producer=Producer, at=cython.longlong)
     cdef _enqueue(self, QueuePair pair, long long octets)

@@ -36,8 +36,6 @@ from neatctl.core.control.messages import Mirror, Queue
 from neatctl.core.native import Memory
 from neatctl.core.process.loop import Work
 from neatctl.nic.counters import (
-    DROP_IMPAIRED_IN,
-    DROP_IMPAIRED_OUT,
     DROP_TX_REFUSED,
     FLOWS_EVICTED,
     FLOWS_EXPIRED,
@@ -52,7 +50,7 @@ from neatctl.nic.counters import (
 )
 from neatctl.nic.devices.face import REFUSED, WOULD_BLOCK, Device
 from neatctl.nic.driver_events import Events
-from neatctl.nic.impair import Impairment
+from neatctl.nic.impair import ImpairedDevice, Impairment
 from neatctl.nic.mirror import EVERY, RECEIVED, SENT, Mirrors
 from neatctl.nic.queue_pair import QueuePair
 from neatctl.nic.steering import ALL, CLOSED, DRAINING, OPEN, Steering
@@ -101,7 +99,8 @@ class Driver(Work):
         self.device = device
         self.steering = steering
         self.counters: Counters = steering.counters
-        self.impairment = impairment or Impairment()
+        self._impaired: ImpairedDevice | None = None
+        self.impair(impairment or Impairment())
         self.reading = False
         """The device is read: the first replicas told their flows."""
         self.inject = ""
@@ -133,9 +132,11 @@ class Driver(Work):
         done = 0
         if self.inject:
             self._fail()
+        if self._impaired is not None:
+            done = self._carry(self._impaired, now)
         if self.reading:
             try:
-                done = self._receive(now)
+                done += self._receive(now)
             except PeerFault as fault:
                 self._close_faulted(self._current, fault.reason)
                 done = 1
@@ -177,7 +178,9 @@ class Driver(Work):
             pair.consumer.disarm()
 
     def deadline(self) -> int:
-        return self._read_at if self._waiting else self._retry_at
+        due = self._read_at if self._waiting else self._retry_at
+        carry_at = -1 if self._impaired is None else self._impaired.deadline()
+        return carry_at if due < 0 or 0 <= carry_at < due else due
 
     def _fail(self) -> None:
         if self.inject == "spin":
@@ -189,9 +192,7 @@ class Driver(Work):
     def _receive(self, now: int) -> int:
         """Read, steer and queue a burst; how many frames were read."""
         staging = self._staging
-        counters = self.counters
         steering = self.steering
-        impaired = self.impairment.active
         frames = 0
         while frames < _RX_BURST:
             octets = self.device.read(staging, VNET_AT)
@@ -201,9 +202,6 @@ class Driver(Work):
             octets = max(octets - VNET_OCTETS, 0)
             self._rx_frames += 1
             self._rx_octets += octets
-            if impaired and self.impairment.lose_in():
-                counters.add(DROP_IMPAIRED_IN, 1)
-                continue
             replica = steering.inbound(staging, FRAME_AT, octets, now)
             if self._mirroring:
                 self._mirror(staging, VNET_AT, octets, _EVERY if replica == _ALL else replica, _RECEIVED)
@@ -269,14 +267,11 @@ class Driver(Work):
         return records
 
     def _send(self, pair: QueuePair, memory: Memory, at: int, octets: int, now: int) -> bool:
-        """Send a replica's frame, or lose it on purpose; False if the device has no room now."""
+        """Send a replica's frame; False if the device has no room now."""
         frame_octets = octets - FRAME_AT
         if not pair.retrying:
             self._check_frame(memory, at, frame_octets)
             if not self.steering.outbound(memory, at + FRAME_AT, frame_octets, pair.replica, now):
-                return True
-            if self.impairment.active and self.impairment.lose_out():
-                self.counters.add(DROP_IMPAIRED_OUT, 1)
                 return True
         written = self.device.write(memory, at + VNET_AT, frame_octets + VNET_OCTETS)
         if written == WOULD_BLOCK:
@@ -320,6 +315,22 @@ class Driver(Work):
                 self._wait_for_flows(self._now)
         else:
             raise PeerFault("record", f"kind {kind}")
+
+    # ---- impairment ----
+    def impair(self, impairment: Impairment) -> None:
+        """Do this to frames from now on: a bad link in front of the device, as long as there is any need for one."""
+        if self._impaired is None and impairment.active:
+            self.device = self._impaired = ImpairedDevice(self.device, self.counters)
+        if self._impaired is not None:
+            self._impaired.become(impairment)
+
+    def _carry(self, link: ImpairedDevice, now: int) -> int:
+        """Open the turn of the bad link, and take it away once it is over; how many frames moved."""
+        moved = link.carry(now)
+        if link.over:
+            self.device = link.device
+            self._impaired = None
+        return moved
 
     # ---- mirrors ----
     def set_mirrors(self, mirrors: Sequence[Mirror]) -> None:

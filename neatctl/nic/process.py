@@ -43,6 +43,8 @@ class DriverProcess(Events):
         self._kind = "zmq-inproc" if config.channel == "zmq" and config.transport == "inproc" else config.channel
         steering = Steering(Rss(config.rss_key), Tracking(config.flows, config.time_wait_us), Counters(), config.mac)
         impairment = Impairment(config.impair, config.seed)
+        # An earlier driver may have left it otherwise.
+        device.set_segmentation(not impairment.active)
         self.driver = Driver(device, steering, self._open_pair, impairment, config.index, self, _open_mirror)
 
     def hear(self, message: Message) -> None:
@@ -52,7 +54,7 @@ class DriverProcess(Events):
         elif isinstance(message, Mirrors):
             self.driver.set_mirrors(message.mirrors)
         elif isinstance(message, Impair):
-            self.driver.impairment = Impairment(message.frames, message.seed)
+            self.driver.impair(Impairment(message.frames, message.seed))
         elif isinstance(message, Inject):
             self.driver.inject = message.kind
 

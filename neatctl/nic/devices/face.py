@@ -1,4 +1,4 @@
-"""What a device is to the driver: a table of four methods. A TAP is one, a test's list of frames another.
+"""What a device is to the driver: a table of a few methods. A TAP is one, a test's list of frames another.
 
 A frame travels behind its virtio_net_hdr of 10 octets (host order), as core/channel/records.py lays them out.
 """
@@ -26,6 +26,9 @@ class Device:
     def fileno(self) -> int:
         """The descriptor that is readable when a frame waits, or -1."""
         return -1
+
+    def set_segmentation(self, on: bool) -> None:
+        """Whether what is read may be super-frames of many segments; nothing to a device that has none."""
 
     def close(self) -> None:
         """Let the device go."""

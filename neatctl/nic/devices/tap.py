@@ -68,6 +68,9 @@ class Tap(Device):
                 return _REFUSED
             raise
 
+    def set_segmentation(self, on: bool) -> None:
+        fcntl.ioctl(self._fd, _TUNSETOFFLOAD, _OFFLOAD_CSUM | (_OFFLOAD_TSO4 if on else 0))
+
     def fileno(self) -> int:
         return self._fd
 
