@@ -10,12 +10,13 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
-from neatctl.core.control.status import Status
 from neatctl.core.process.run_directory import RunDirectory
+from neatctl.testbed import client
 from neatctl.testbed.soak import own_wire
 from neatctl.testbed.soak.cells import DIFFERS, FAILED, HELD, HUNG, Cell, Outcome
 from neatctl.testbed.soak.kernel_client import Said
@@ -52,12 +53,25 @@ def _command(argv: Sequence[str], timeout_s: float) -> str:
 
 def run_cell(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int, name: str) -> Outcome:
     """A testbed called `name`, and one transfer in it."""
+    return run_in_turn([cell], octets, bound_s, stall_s, seed, name)[0]
+
+
+def run_in_turn(
+    cells: Sequence[Cell], octets: int, bound_s: float, stall_s: float, seed: int, name: str
+) -> list[Outcome]:
+    """A testbed called `name`, and in it a transfer for each cell, to which its link is switched. Counters are those of
+    the testbed since its start."""
+    outcomes: list[Outcome] = []
     try:
-        impaired = ["--impair", cell.impair, "--seed", str(seed)]
+        impaired = ["--impair", cells[0].impair, "--seed", str(seed)]
         _command([*_NEATCTL, "up", "--name", name, "--replicas", "1", *impaired, "--detach"], _UP_S)
-        return _transfer(cell, octets, bound_s, stall_s, seed, name)
-    except CellFailed as error:
-        return Outcome(cell, FAILED, octets, detail=str(error))
+        with _service(name):
+            for cell in cells:
+                if outcomes:
+                    client.ask(RunDirectory(name), "impair", frames=cell.impair, seed=seed)
+                outcomes.append(_transfer(cell, octets, bound_s, stall_s, seed, name))
+    except (CellFailed, client.NotRunning, client.Unresponsive) as error:
+        outcomes += [Outcome(cell, FAILED, octets, detail=str(error)) for cell in cells[len(outcomes) :]]
     finally:
         subprocess.run(
             [*_NEATCTL, "down", "--name", name, "--force"],
@@ -67,6 +81,7 @@ def run_cell(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int,
             check=False,
             start_new_session=True,
         )
+    return outcomes
 
 
 def run_on_wire(cell: Cell, octets: int, bound_s: float, _stall_s: float, seed: int, _name: str) -> Outcome:
@@ -101,22 +116,27 @@ def run_on_wire(cell: Cell, octets: int, bound_s: float, _stall_s: float, seed: 
     return Outcome(cell, verdict, octets, *times, detail, _telling(seen.counters))
 
 
-def _transfer(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int, name: str) -> Outcome:
-    status = _status(name)
+@contextmanager
+def _service(name: str) -> Iterator[None]:
+    """The transfer service on this testbed."""
     argv = [sys.executable, "-m", "neatctl.apps.transfer", str(RunDirectory(name).path), "--port", str(PORT)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True) as server:
         try:
             _await_ready(server)
-            address = status.address.partition("/")[0]
-            client = ["-m", "neatctl.testbed.soak.kernel_client", address, str(PORT), str(octets), str(seed)]
-            argv = [*_NEATCTL, "exec", "--name", name, "--", sys.executable, *client, str(stall_s)]
-            try:
-                said = msgspec.json.decode(_command(argv, bound_s), type=Said)
-            except CellFailed as error:
-                verdict = HUNG if "takes more than" in str(error) else FAILED
-                return Outcome(cell, verdict, octets, bound_s, detail=str(error), counters=_counters(name))
+            yield
         finally:
             server.kill()
+
+
+def _transfer(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int, name: str) -> Outcome:
+    address = client.status(RunDirectory(name)).address.partition("/")[0]
+    module = ["-m", "neatctl.testbed.soak.kernel_client", address, str(PORT), str(octets), str(seed)]
+    argv = [*_NEATCTL, "exec", "--name", name, "--", sys.executable, *module, str(stall_s)]
+    try:
+        said = msgspec.json.decode(_command(argv, bound_s), type=Said)
+    except CellFailed as error:
+        verdict = HUNG if "takes more than" in str(error) else FAILED
+        return Outcome(cell, verdict, octets, bound_s, detail=str(error), counters=_counters(name))
     return _judged(cell, octets, said, _counters(name))
 
 
@@ -140,15 +160,11 @@ def _judged(cell: Cell, octets: int, said: Said, counters: dict[str, int]) -> Ou
     return Outcome(cell, verdict, octets, said.seconds, said.up_seconds, said.down_seconds, detail, counters)
 
 
-def _status(name: str) -> Status:
-    return msgspec.json.decode(_command([*_NEATCTL, "status", "--name", name, "--json"], _READY_S), type=Status)
-
-
 def _counters(name: str) -> dict[str, int]:
     """What tells of losses and their repair, of all processes; empty if the testbed does not answer."""
     try:
-        status = _status(name)
-    except CellFailed:
+        status = client.status(RunDirectory(name))
+    except (client.NotRunning, client.Unresponsive):
         return {}
     found: dict[str, int] = {}
     for row in status.processes:
