@@ -69,7 +69,11 @@ class Tap(Device):
             raise
 
     def set_segmentation(self, on: bool) -> None:
-        fcntl.ioctl(self._fd, _TUNSETOFFLOAD, _OFFLOAD_CSUM | (_OFFLOAD_TSO4 if on else 0))
+        try:
+            fcntl.ioctl(self._fd, _TUNSETOFFLOAD, _OFFLOAD_CSUM | (_OFFLOAD_TSO4 if on else 0))
+        except OSError as error:
+            if error.errno != errno.ENOTTY:  # what plays a TAP in a test puts no segments together
+                raise
 
     def fileno(self) -> int:
         return self._fd
