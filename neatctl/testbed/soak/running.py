@@ -10,6 +10,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -23,6 +24,8 @@ from neatctl.testbed.soak.kernel_client import Said
 
 PORT = 9000
 _UP_S, _DOWN_S, _READY_S = 60.0, 60.0, 20.0
+_BEAT_S = 0.25
+"""Counters come with the beats of the processes."""
 _NEATCTL = (sys.executable, "-m", "neatctl")
 _TOLD = ("retransmi", "timeouts", "impair", "drop_checksum", "duplicat", "tail_probes", "window_probes")
 
@@ -162,6 +165,7 @@ def _judged(cell: Cell, octets: int, said: Said, counters: dict[str, int]) -> Ou
 
 def _counters(name: str) -> dict[str, int]:
     """What tells of losses and their repair, of all processes; empty if the testbed does not answer."""
+    time.sleep(_BEAT_S)
     try:
         status = client.status(RunDirectory(name))
     except (client.NotRunning, client.Unresponsive):
