@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from neatctl import cli_bench, cli_conformance
+from neatctl import cli_bench, cli_conformance, cli_fetch
 from neatctl.core.process.run_directory import BadName, RunDirectory
 from neatctl.testbed import verbs
 from neatctl.testbed.screens import note
@@ -31,6 +31,7 @@ app = typer.Typer(
 
 app.add_typer(cli_bench.app)
 app.add_typer(cli_conformance.app)
+app.command()(cli_fetch.fetch)
 
 Name = Annotated[str, typer.Option("--name", envvar="NEATCTL_NAME", help="The testbed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

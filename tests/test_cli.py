@@ -34,6 +34,7 @@ def neatctl(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         ["scale", "3"],
         ["inject-fault", "tcp", "1"],
         ["recover", "driver"],
+        ["fetch", "http://10.77.0.1:8000/"],
     ],
 )
 def test_a_verb_for_a_testbed_that_does_not_run_exits_with_3_and_says_so(arguments: list[str]) -> None:
@@ -52,6 +53,8 @@ def test_down_by_force_is_content_with_nothing() -> None:
     [
         (["fly"], "No such command"),
         (["inject-fault"], "Missing argument"),
+        (["fetch", "https://10.77.0.1/"], "only http://"),
+        (["fetch", "http://example.net/"], "http://ADDRESS[:PORT]/PATH"),
         (["scale", "many"], "many"),
         (["up", "--replicas", "0"], "--replicas: the number of replicas is 1 to 64, not 0"),
         (["up", "--channel", "smoke"], "--channel: a channel is ring or zmq"),

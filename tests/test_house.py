@@ -75,6 +75,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "neatctl.cli": ("neatctl",),
     "neatctl.cli_bench": ("neatctl",),
     "neatctl.cli_conformance": ("neatctl",),
+    "neatctl.cli_fetch": ("neatctl",),
 }
 # Parts that compute and nothing else, with what each may have of the modules below all the same.
 PURE = {

@@ -76,7 +76,7 @@ class Link:
         self.replica = replica
         self.generation = generation
         self.accepting = True
-        self.outlet = Outlet(producer)
+        self.outlet = Outlet(producer, replica)
         self.consumer = consumer
         self.records = 0
         """Records taken."""

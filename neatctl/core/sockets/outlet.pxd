@@ -11,6 +11,7 @@ cdef class Outlet:
     cdef public Producer producer
     cdef public bint alive, blocked, untold, faulted
     cdef public dict flows, opening
+    cdef readonly long long replica
     cdef list _waiting, _wakes
     cdef long long _last_at, _last_id, _connects
     @cython.locals(producer=Producer, memory=Memory, at=cython.longlong)

@@ -27,8 +27,9 @@ _MASK = 0xFFFFFFFF
 class Outlet:
     """Sends records to one incarnation of a replica until it is closed."""
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, replica: int = 0) -> None:
         self.producer = producer
+        self.replica = replica
         self.alive = True
         self.flows: dict[int, Flow] = {}
         """The connections of this link that neither side has ended, by id."""

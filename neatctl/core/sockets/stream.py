@@ -344,6 +344,10 @@ class Socket:
         self._open()
         return info_of(self)
 
+    def replica(self) -> int:
+        """The number of the replica that has the connection, or is to have it; 0 without one."""
+        return self.flow.outlet.replica if self.flow is not None else 0
+
     def getpeername(self) -> tuple[str, int]:
         self._open()
         if self.flow is None or self.flow.failed or self.flow.opening:
