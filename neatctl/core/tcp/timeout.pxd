@@ -9,7 +9,7 @@ from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
 
 cdef long long _RETRIES, _SYN_RETRIES, _SYN_ACK_RETRIES, _ORPHAN_RETRIES, _MAX_BACKOFF
-cdef long long _OPEN, _LOSS, _CLOSED, _SYN_RECEIVED, _SYN_SENT, _NEVER
+cdef long long _FAST, _OPEN, _LOSS, _CLOSED, _SYN_RECEIVED, _SYN_SENT, _NEVER
 
 cpdef on_deadline(Tables tables, Tcb tcb, long long now)
 @cython.locals(first=cython.bint)

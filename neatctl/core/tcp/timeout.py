@@ -15,7 +15,7 @@ from neatctl.core.tcp.recovery import reduce
 from neatctl.core.tcp.slow_timer import give_up, on_slow_deadline, user_timeout_is_over
 from neatctl.core.tcp.states import CLOSED, SYN_RECEIVED, SYN_SENT
 from neatctl.core.tcp.tables import Tables
-from neatctl.core.tcp.tcb import LOSS, OPEN, Tcb
+from neatctl.core.tcp.tcb import FAST, LOSS, OPEN, Tcb
 from neatctl.core.tcp.wheel import NEVER
 
 RETRIES = 15
@@ -27,7 +27,7 @@ ORPHAN_RETRIES = 8
 _MAX_BACKOFF = 16
 
 _RETRIES, _SYN_RETRIES, _SYN_ACK_RETRIES, _ORPHAN_RETRIES = RETRIES, SYN_RETRIES, SYN_ACK_RETRIES, ORPHAN_RETRIES
-_OPEN, _LOSS = OPEN, LOSS
+_FAST, _OPEN, _LOSS = FAST, OPEN, LOSS
 _CLOSED, _SYN_RECEIVED, _SYN_SENT = CLOSED, SYN_RECEIVED, SYN_SENT
 _NEVER = NEVER
 
@@ -90,7 +90,8 @@ def _lose_all(tables: Tables, tcb: Tcb, first: bool, now: int) -> None:
     tables.counters.retransmission_timeouts += 1
     if tcb.recovery == _OPEN:
         reduce(tcb)
-    tcb.cc.on_timeout(tcb.snd_nxt - tcb.snd_una, tcb.mss, first)
+    # In fast recovery ssthresh has been reduced already, for the same losses.
+    tcb.cc.on_timeout(tcb.snd_nxt - tcb.snd_una, tcb.mss, first and tcb.recovery != _FAST)
     tcb.cwr_owed = tcb.ecn_ok
     tcb.recovery = _LOSS
     tcb.recover = tcb.snd_nxt

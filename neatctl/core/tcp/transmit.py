@@ -227,6 +227,8 @@ def _put_range(tables: Tables, tcb: Tcb, seq: int, length: int, now: int) -> int
         again = min(after, tcb.snd_nxt)
         tcb.in_flight().again(seq, again, now)
         sent_again(tables, tcb, again - seq, now)
+        if seq == tcb.snd_una:
+            tcb.rtx_us = _NEVER  # It has the whole time once more to be answered.
     if after > tcb.snd_nxt:
         tables.counters.octets_out += max(seq + octets - max(tcb.snd_nxt, seq), 0)
         if tcb.flight is not None or (tcb.snd_nxt > tcb.snd_una and tcb.sent_us != now):
