@@ -16,6 +16,7 @@ cdef class Stack:
     cdef readonly TcpLayer tcp
     cdef IpInput _input
     cdef long long _neighbours_us
+    cdef bint _first
     cpdef attach_nic(self, Producer net)
     cpdef receive(self, Memory memory, long long at, long long octets, long long now)
     @cython.locals(sent=cython.longlong)

@@ -29,6 +29,8 @@ class Stack:
         self.tcp = TcpLayer(config, self.output)
         self._input = IpInput(config, self.output, self.tcp, self.counters)
         self._neighbours_us = 0
+        self._first = config.generation == 1
+        """Nobody of this boot used our addresses before."""
 
     def attach_nic(self, net: Producer) -> None:
         """Use this NIC queue: tell the driver which flows live here (they keep their replica), and say so."""
@@ -36,7 +38,10 @@ class Stack:
         for key in self.tcp.flows():
             self._tell(net, FLOW, key)
         self._tell(net, FLOWS_TOLD, b"")
-        self.output.neighbours.announce()
+        self.output.neighbours.attached(self._first)
+        if self.output.discovery is not None:
+            self.output.discovery.attached(self._first)
+        self._first = False
         self.output.send_neighbour_records()
 
     def _tell(self, net: Producer, kind: int, key: bytes) -> None:
@@ -68,4 +73,7 @@ class Stack:
         self.tcp.expire(now)
         if now >= self._neighbours_us:
             self.output.neighbours.expire(now)
+            if self.output.discovery is not None:
+                self.output.discovery.expire(now)
+            self._input.expire(now)
             self._neighbours_us = now + _NEIGHBOURS_US

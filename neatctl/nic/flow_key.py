@@ -30,11 +30,11 @@ OTHER = 3
 LATER_FRAGMENT = 4
 """A fragment without its transport header; the key holds addresses only."""
 REQUEST = 5
-"""An ARP request or neighbour solicitation."""
+"""An ARP request, neighbour solicitation or listener query: one replica answers for all."""
 REPLY = 6
-"""An ARP reply, neighbour advertisement or gratuitous ARP: of use to everyone."""
+"""An ARP reply, gratuitous ARP, neighbour or router advertisement: of use to everyone."""
 BROADCAST = 7
-"""IP to a group or broadcast address that hosts answer to, UDP or ICMP."""
+"""IP to a group or broadcast address that hosts answer to: UDP, ICMP, an echo request of ICMPv6."""
 
 FIN_FLAG = 0x01
 SYN_FLAG = 0x02
@@ -53,6 +53,7 @@ _UDP_PROTOCOL = 17
 _IPV6_FRAGMENT = 44
 _BROADCAST_ADDRESS = 0xFFFFFFFF
 _MAX_EXTENSION_HEADERS = 8
+_ECHO6, _LISTENER_QUERY, _ROUTER_ADVERTISEMENT, _SOLICITATION, _ADVERTISEMENT = 128, 130, 134, 135, 136
 _TCP, _UDP, _OTHER, _LATER_FRAGMENT, _REQUEST, _REPLY, _BROADCAST = range(1, 8)
 
 
@@ -284,14 +285,15 @@ class FlowKey:
         if end - at < 8:
             return DROP_TRANSPORT
         kind = memory.get8(at)
-        if kind == 135:
+        if kind in (_SOLICITATION, _LISTENER_QUERY):
             self.sort = _REQUEST
             return 0
-        if kind == 136:
+        if kind in (_ADVERTISEMENT, _ROUTER_ADVERTISEMENT):
             self.sort = _REPLY
             return 0
         if group:
-            return DROP_MULTICAST
+            self.sort = _BROADCAST
+            return 0 if kind == _ECHO6 else DROP_MULTICAST
         if not 1 <= kind <= 4 or self.first_fragment:
             return 0
         at += 8

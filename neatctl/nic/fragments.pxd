@@ -3,7 +3,7 @@ import cython
 from neatctl.core.native cimport Memory
 from neatctl.nic.flow_key cimport FlowKey
 
-cdef long long _SLOT, _REPLICA_AT, _PROTOCOL_AT, _OCTETS_AT, _ID_AT, _ADDRESSES_AT, _DATAGRAMS, _LIFETIME_US
+cdef long long _SLOT, _REPLICA_AT, _PROTOCOL_AT, _OCTETS_AT, _ID_AT, _ADDRESSES_AT, _DATAGRAMS, _LIFETIME_US, _IPV4_ADDRESSES
 
 
 cdef class Fragments:

@@ -2,7 +2,7 @@
 
 Only a first fragment has ports. What it was steered to is remembered under addresses, protocol and
 identification, in a table of fixed size, for as long as a receiver would reassemble. A fragment that
-comes before its first one finds nothing here. Knows no flows.
+comes before its first one finds nothing here; without ports in its protocol it needs nothing. Knows no flows.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from neatctl.core.native import Memory
 from neatctl.nic.flow_key import FlowKey
 
-LIFETIME_US = 30_000_000
-"""As long as Linux waits for the fragments of a datagram (RFC 1122 section 3.3.2 says 60 to 120 s)."""
+LIFETIME_US = 60_000_000
+"""As long as replicas wait for the fragments of a datagram (RFC 1122 section 3.3.2, RFC 8200 section 4.5)."""
 DATAGRAMS = 1024
 """Datagrams remembered; a newer one takes the place of an older one of the same place."""
 
@@ -22,6 +22,8 @@ _OCTETS_AT = 11
 _ID_AT = 12
 _ADDRESSES_AT = 16
 _DATAGRAMS = DATAGRAMS
+_IPV4_ADDRESSES = 8
+"""In IPv6 addresses and identification alone name a datagram (RFC 8200 section 4.5)."""
 _LIFETIME_US = LIFETIME_US
 
 
@@ -33,7 +35,7 @@ class Fragments:
 
     def _place(self, key: FlowKey, hashed: int) -> int:
         # Datagrams of one pair of hosts differ in the identification, which mostly counts up.
-        return (hashed + key.fragment_id + key.protocol & _DATAGRAMS - 1) * _SLOT
+        return (hashed + key.fragment_id & _DATAGRAMS - 1) * _SLOT
 
     def remember(self, key: FlowKey, addresses: int, hashed: int, replica: int, now: int) -> None:
         """The first fragment went to this replica; `addresses` is how many octets of the key are addresses."""
@@ -41,7 +43,7 @@ class Fragments:
         at = self._place(key, hashed)
         memory.store64(at, now)
         memory.put16h(at + _REPLICA_AT, replica)
-        memory.put8(at + _PROTOCOL_AT, key.protocol)
+        memory.put8(at + _PROTOCOL_AT, key.protocol if addresses == _IPV4_ADDRESSES else 0)
         memory.put8(at + _OCTETS_AT, addresses)
         memory.put32h(at + _ID_AT, key.fragment_id)
         memory.copy(at + _ADDRESSES_AT, key.memory, 0, addresses)
@@ -52,7 +54,7 @@ class Fragments:
         at = self._place(key, hashed)
         if (
             memory.get8(at + _OCTETS_AT) != key.octets
-            or memory.get8(at + _PROTOCOL_AT) != key.protocol
+            or memory.get8(at + _PROTOCOL_AT) != (key.protocol if key.octets == _IPV4_ADDRESSES else 0)
             or memory.get32h(at + _ID_AT) != key.fragment_id
             or now - memory.load64(at) > _LIFETIME_US
             or not memory.equal(at + _ADDRESSES_AT, key.memory, 0, key.octets)

@@ -45,6 +45,7 @@ CLOSED = 3
 
 _ABSENT, _OPEN, _DRAINING, _CLOSED = range(4)
 _ALL = ALL
+_TCP_PROTOCOL, _UDP_PROTOCOL = 6, 17
 _FLAGS_OF_A_START = SYN_FLAG | ACK_FLAG | RST_FLAG
 
 
@@ -199,7 +200,11 @@ class Steering:
         self._fragments.remember(key, addresses, self.rss.hash(key.memory, 0, addresses), replica, now)
 
     def _later_fragment(self, key: FlowKey, now: int) -> int:
-        replica = self._fragments.find(key, self.rss.hash(key.memory, 0, key.octets), now)
+        hashed = self.rss.hash(key.memory, 0, key.octets)
+        replica = self._fragments.find(key, hashed, now)
+        if replica == 0 and key.protocol not in (_TCP_PROTOCOL, _UDP_PROTOCOL):
+            # Its first fragment, still to come, will be steered by the addresses too.
+            replica = self._new_flow(key, hashed)
         if replica == 0:
             self.counters.add(DROP_FRAGMENT, 1)
             return 0

@@ -52,10 +52,35 @@ def test_another_datagram_protocol_or_host_is_another_matter() -> None:
         fragment(8, False, identification=8),
         fragment(8, False, identification=7 + 1024),
         fragment(8, False, client="10.77.0.3"),
-        fragment(8, False, protocol=1),
+        fragment(8, False, protocol=6),
     ):
         assert switch.inbound(stranger) == 0
     assert switch.counters.get(DROP_FRAGMENT) == 4
+
+
+def test_without_ports_fragments_need_no_first_one() -> None:
+    switch = Switch(range(1, 9))
+    for i in range(1, 60):
+        client = f"10.77.1.{i}"
+        late = switch.inbound(fragment(8, False, client, i, protocol=1))
+        assert late > 0
+        assert late == switch.inbound(f.echo(client))
+
+
+def fragment6(offset: int, more: bool, front: bytes = b"", following: int = 6) -> bytes:
+    """A fragment of a TCP segment over IPv6, at an offset in octets; `front` stands before a first one's segment."""
+    part = front + f.tcp_header(4000, 80, f.ACK, bytes(40)) if offset == 0 else bytes(64)
+    header = bytes((following, 0)) + (offset | more).to_bytes(2, "big") + (77).to_bytes(4, "big")
+    return f.ethernet(f.ipv6(header + part, 44), 0x86DD)
+
+
+def test_fragments_of_ipv6_follow_whatever_header_comes_first() -> None:
+    switch = Switch(range(1, 9))
+    options = bytes((6, 0, 1, 4, 0, 0, 0, 0))
+    first = switch.inbound(fragment6(0, True, options, 60))
+    assert first > 0
+    assert switch.inbound(fragment6(64, False, following=60)) == first
+    assert switch.inbound(fragment6(64, False, following=6)) == first
 
 
 def test_nobody_waits_for_ever() -> None:

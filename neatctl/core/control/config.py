@@ -38,6 +38,11 @@ class ReplicaConfig(msgspec.Struct, array_like=True, frozen=True):
     max_connections: int = 65536
     time_wait_us: int = 60_000_000
     spin_turns: int = 50
+    address6: str = ""
+    """The fixed IPv6 address; "" for no IPv6."""
+    prefix_length6: int = 64
+    gateway6: str = ""
+    """The next hop of IPv6 off the link as long as no router says otherwise, or ""."""
 
 
 class DriverConfig(msgspec.Struct, array_like=True, frozen=True):
@@ -70,6 +75,7 @@ class SyscallConfig(msgspec.Struct, array_like=True, frozen=True):
     address: str
     snapshot: bytes = b""
     """What the last incarnation knew (Snapshot), or b""."""
+    address6: str = ""
 
 
 class TestbedConfig(msgspec.Struct, frozen=True):
@@ -94,3 +100,7 @@ class TestbedConfig(msgspec.Struct, frozen=True):
     seed: int = 0
     placement: str = "auto"
     """Of `control/placement.py`."""
+    address6: str = ""
+    """Of the appliance, "" for no IPv6."""
+    prefix_length6: int = 64
+    client_address6: str = ""

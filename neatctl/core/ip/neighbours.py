@@ -1,26 +1,17 @@
-"""Who is on the link: ARP (RFC 826, RFC 1122 section 2.3.2), a bounded cache, and what waits for an answer.
+"""Who is on the link: a bounded cache of stations, what waits for them, and whether they still answer.
 
-Pure: frames come in as octets in a Memory, frames to send are appended to `out`, records as they go into the NIC
-queue. Knows nothing of IP beyond addresses.
+The part that ARP (arp.py) and Neighbour Discovery (discovery.py) have in common: RFC 4861 sections 7.2 and 7.3, RFC 1122
+section 2.3.2. Pure: frames to send are appended to `out`, records as they go into the NIC queue. Knows addresses as
+octets, and neither packets nor families.
 """
 
 from __future__ import annotations
 
 from neatctl.core.channel.records import FRAME_AT
 from neatctl.core.ip.counters import IpCounters
-from neatctl.core.native import Memory
 
-ARP_OCTETS = 28
-_ETHERNET = 14
-_BROADCAST = b"\xff" * 6
-_NOBODY = b"\0" * 6
-_REQUEST, _REPLY = 1, 2
-_ARP_HEAD = b"\x00\x01\x08\x00\x06\x04"
-_ETHERTYPE_ARP = b"\x08\x06"
 _RETRY_US = 1_000_000
 _ATTEMPTS = 3
-_FRESH_US = 60_000_000
-"""An entry in use is asked for again when it is older (RFC 1122 section 2.3.2.1)."""
 _MAX_NEIGHBOURS = 4096
 _MAX_HELD = 16
 NEVER = 1 << 62
@@ -32,119 +23,135 @@ class Neighbour:
     def __init__(self, address: bytes) -> None:
         self.address = address
         self.mac = b""
+        """Another object, though equal, once it is stale: who keeps it (Path) then looks here again."""
         self.confirmed_us = 0
         self.attempts = 0
         """How often the open question was asked; 0 while there is none."""
         self.asked_us = -NEVER
         self.ask_us = NEVER
         """When to ask, or to ask again."""
+        self.probing = False
+        """The open question goes to the station alone."""
+        self.stale = False
+        """Nothing was heard of it for long; asked for when somebody sends to it."""
+        self.used = False
+        """Somebody sent to it since it is stale."""
         self.held: list[bytes] = []
 
 
-class Neighbours:
-    """The cache of one interface."""
+class NeighbourCache:
+    """The cache of one family on one interface. `fresh_us`: how long an answer is believed; `delay_us`: how long a
+    stale station may be sent to before it is asked."""
 
-    def __init__(self, address: bytes, mac: bytes, counters: IpCounters) -> None:
-        self._address = address
-        self._mac = mac
-        self._counters = counters
-        self._table: dict[bytes, Neighbour] = {}
-        self.out: list[bytes] = []
+    def __init__(self, counters: IpCounters, out: list[bytes], fresh_us: int, delay_us: int) -> None:
+        self.counters = counters
+        self.table: dict[bytes, Neighbour] = {}
+        self.out = out
         """Records to send, oldest first."""
+        self.fresh_us = fresh_us
+        self.delay_us = delay_us
+        self.retry_us = _RETRY_US
+
+    def solicit(self, address: bytes, mac: bytes) -> None:
+        """Ask who has this address: the station with this MAC, or everybody (b"")."""
+        raise NotImplementedError
+
+    def gave_up(self, neighbour: Neighbour) -> None:
+        """It did not answer."""
 
     def neighbour(self, address: bytes) -> Neighbour:
         """The entry for an address, made if there is none; the oldest goes when the table is full."""
-        found = self._table.get(address)
+        found = self.table.get(address)
         if found is None:
-            if len(self._table) >= _MAX_NEIGHBOURS:
-                self._counters.drop_unresolved += len(self._table.pop(next(iter(self._table))).held)
-            found = self._table[address] = Neighbour(address)
+            if len(self.table) >= _MAX_NEIGHBOURS:
+                self.counters.drop_unresolved += len(self.table.pop(next(iter(self.table))).held)
+            found = self.table[address] = Neighbour(address)
         return found
 
     def hold(self, neighbour: Neighbour, record: bytes, now: int) -> None:
         """Keep a record until the neighbour is known, and ask for it."""
-        self._table[neighbour.address] = neighbour
+        self.table[neighbour.address] = neighbour
         if len(neighbour.held) >= _MAX_HELD:
             neighbour.held.pop(0)
-            self._counters.drop_unresolved += 1
+            self.counters.drop_unresolved += 1
         neighbour.held.append(record)
-        self._counters.held += 1
+        self.counters.held += 1
         if not neighbour.attempts:
-            self._ask(neighbour, _BROADCAST, now)
+            neighbour.probing = False
+            self._ask(neighbour, now)
 
-    def learn(self, address: bytes, mac: bytes, now: int, only_known: bool = False, answer: bool = False) -> None:
+    def learn(
+        self, address: bytes, mac: bytes, now: int, only_known: bool = False, answer: bool = False, stale: bool = False
+    ) -> None:
         """An address belongs to a station; what waited for it goes out. That it moved to another station is believed
-        only of an answer to an open question, and asked once more a while later: garbage does not answer twice."""
-        if only_known and address not in self._table:
+        only of an answer to an open question, and asked once more a while later: garbage does not answer twice.
+        `stale`: it was said unasked, so it is asked for as soon as somebody sends to it."""
+        if only_known and address not in self.table:
             return
         neighbour = self.neighbour(address)
         moved = neighbour.mac != b"" and neighbour.mac != mac
         if moved and not (answer and neighbour.attempts):
             self.doubt(neighbour, now)
             return
+        if stale and neighbour.mac:
+            return
         if moved or neighbour.attempts:
             neighbour.attempts = 0
-            neighbour.ask_us = now + _RETRY_US if moved else NEVER
+            neighbour.ask_us = now + self.retry_us if moved else NEVER
+            neighbour.probing = False
         if neighbour.mac != mac:
             neighbour.mac = mac
-        neighbour.confirmed_us = now
+        neighbour.stale = neighbour.used = stale
+        if not stale:
+            neighbour.confirmed_us = now
         for record in neighbour.held:
             self.out.append(record[:FRAME_AT] + mac + record[FRAME_AT + 6 :])
         neighbour.held.clear()
 
     def doubt(self, neighbour: Neighbour, now: int) -> None:
-        """Somebody else claims its address: ask everybody, but not more than once in _RETRY_US."""
-        if neighbour.ask_us != NEVER:
+        """Somebody else claims its address, or it does not answer: ask everybody, but not more than once in a while."""
+        if neighbour.ask_us != NEVER and not neighbour.probing:
             return
-        if now - neighbour.asked_us >= _RETRY_US:
-            self._ask(neighbour, _BROADCAST, now)
+        neighbour.probing = False
+        if now - neighbour.asked_us >= self.retry_us:
+            self._ask(neighbour, now)
         else:
-            neighbour.ask_us = neighbour.asked_us + _RETRY_US
-
-    def arrive(self, memory: Memory, at: int, octets: int, now: int) -> None:
-        """An ARP packet, `at` its first octet."""
-        self._counters.arp_in += 1
-        if octets < ARP_OCTETS or memory.bytes(at, 6) != _ARP_HEAD:
-            self._counters.drop_arp += 1
-            return
-        operation = memory.get16(at + 6)
-        sender_mac, sender = memory.bytes(at + 8, 6), memory.bytes(at + 14, 4)
-        target = memory.bytes(at + 24, 4)
-        if sender_mac[0] & 1 or sender_mac == _NOBODY or sender == self._address or operation not in (_REQUEST, _REPLY):
-            self._counters.drop_arp += 1
-            return
-        if sender != b"\0\0\0\0":
-            for_us = target == self._address
-            self.learn(sender, sender_mac, now, only_known=not for_us, answer=for_us and operation == _REPLY)
-        if operation == _REQUEST and target == self._address:
-            self._send(_REPLY, sender_mac, sender_mac, sender)
+            neighbour.ask_us = neighbour.asked_us + self.retry_us
 
     def expire(self, now: int) -> None:
-        """Ask again, give up, and refresh what is old."""
-        for neighbour in list(self._table.values()):
+        """Ask again, give up, and ask for those that are stale and in use."""
+        for neighbour in list(self.table.values()):
             if neighbour.ask_us <= now:
                 if neighbour.attempts >= _ATTEMPTS:
-                    self._counters.drop_unresolved += len(neighbour.held)
-                    neighbour.held.clear()
-                    neighbour.mac = b""
-                    neighbour.attempts = 0
-                    neighbour.ask_us = NEVER
+                    self._give_up(neighbour)
                 else:
-                    self._ask(neighbour, _BROADCAST, now)
-            elif neighbour.ask_us == NEVER and neighbour.mac and now - neighbour.confirmed_us > _FRESH_US:
-                self._ask(neighbour, neighbour.mac, now)
+                    self._ask(neighbour, now)
+            elif neighbour.ask_us == NEVER and neighbour.mac:
+                self._age(neighbour, now)
 
-    def announce(self) -> None:
-        """A gratuitous ARP: this address is here (RFC 5227 section 3)."""
-        self._send(_REQUEST, _BROADCAST, _NOBODY, self._address)
+    def _age(self, neighbour: Neighbour, now: int) -> None:
+        if not neighbour.stale and now - neighbour.confirmed_us > self.fresh_us:
+            neighbour.stale = True
+            neighbour.used = False
+            neighbour.mac = bytes(bytearray(neighbour.mac))
+        elif neighbour.stale and neighbour.used:
+            neighbour.probing = True
+            if self.delay_us:
+                neighbour.ask_us = now + self.delay_us
+            else:
+                self._ask(neighbour, now)
 
-    def _ask(self, neighbour: Neighbour, to: bytes, now: int) -> None:
+    def _give_up(self, neighbour: Neighbour) -> None:
+        self.counters.drop_unresolved += len(neighbour.held)
+        neighbour.held.clear()
+        neighbour.mac = b""
+        neighbour.attempts = 0
+        neighbour.ask_us = NEVER
+        neighbour.stale = neighbour.used = neighbour.probing = False
+        self.gave_up(neighbour)
+
+    def _ask(self, neighbour: Neighbour, now: int) -> None:
         neighbour.attempts += 1
         neighbour.asked_us = now
-        neighbour.ask_us = now + _RETRY_US
-        self._send(_REQUEST, to, _NOBODY, neighbour.address)
-
-    def _send(self, operation: int, to: bytes, target_mac: bytes, target: bytes) -> None:
-        self._counters.arp_out += 1
-        head = bytes(FRAME_AT) + to + self._mac + _ETHERTYPE_ARP + _ARP_HEAD + operation.to_bytes(2, "big")
-        self.out.append(head + self._mac + self._address + target_mac + target)
+        neighbour.ask_us = now + self.retry_us
+        self.solicit(neighbour.address, neighbour.mac if neighbour.probing else b"")

@@ -25,8 +25,9 @@ _KEYS = (12, 36)
 _PORTS = 4
 _OPTION_OCTETS = 8
 _NO_FLOOR = -1
-_GROUPS = 224
-"""Above it are no addresses of hosts."""
+_IPV4 = 4
+_GROUPS, _GROUP6 = 224, 0xFF
+"""From there on are no addresses of hosts."""
 
 
 def connect_call(tables: Tables, app: Application, memory: Memory, at: int, octets: int, now: int) -> None:
@@ -68,6 +69,8 @@ def connect(
 ) -> Tcb:
     """The connection in SYN-SENT. OSError: EADDRINUSE if these ends are in use; EADDRNOTAVAIL if no port
     is left or the ends cannot be a connection's; ENETUNREACH for an address with no way there; ENOBUFS for too many."""
+    if len(remote) != len(local) or (len(remote) != _IPV4 and tables.output.discovery is None):
+        raise OSError(EADDRNOTAVAIL, "this stack has no address of that family")
     if local_port == 0:
         local_port = choose_port(tables, local, remote, remote_port)
     key = remote + local + remote_port.to_bytes(2, "big") + local_port.to_bytes(2, "big")
@@ -85,9 +88,17 @@ def connect(
 
 def _local_end(tables: Tables, remote: bytes, local: bytes) -> bytes:
     """Our address for a connection to `remote`; OSError if there is none, or no way."""
-    ours = tables.output.local
+    if len(remote) == _IPV4:
+        ours = tables.output.local
+        nowhere = remote == ours or remote[0] == 0 or remote[0] >= _GROUPS or not tables.output.reaches(remote)
+    else:
+        discovery = tables.output.discovery
+        if discovery is None:
+            raise OSError(ENETUNREACH, "this stack has no IPv6 address")
+        ours = local if any(local) and discovery.addresses.is_ours(local) else discovery.addresses.source_for(remote)
+        nowhere = not any(remote) or remote[0] == _GROUP6 or discovery.addresses.is_ours(remote)
     if any(local) and local != ours:
         raise OSError(EADDRNOTAVAIL, "the local address is not this stack's")
-    if remote == ours or remote[0] == 0 or remote[0] >= _GROUPS or not tables.output.reaches(remote):
+    if nowhere or not ours:
         raise OSError(ENETUNREACH, "there is no way to this address")
     return ours

@@ -17,7 +17,7 @@ cdef class Application:
 
 
 cdef class Listener:
-    cdef readonly long long number, port
+    cdef readonly long long number, port, family_octets
     cdef readonly Application app
     cdef readonly bytes address
     cdef public object options

@@ -49,11 +49,15 @@ class Application:
 class Listener:
     """A listening socket's share in this replica (the paper's subsocket, section 3.3)."""
 
-    def __init__(self, number: int, app: Application, address: bytes, port: int, backlog: int) -> None:
+    def __init__(
+        self, number: int, app: Application, address: bytes, port: int, backlog: int, family_octets: int = 0
+    ) -> None:
         self.number = number
         self.app = app
         self.address = address
-        """4 octets, or b"" for any."""
+        """4 or 16 octets, or b"" for any."""
+        self.family_octets = family_octets
+        """With any address: 4 or 16 for IPv4 or IPv6 alone, 0 for both."""
         self.port = port
         self.backlog = backlog
         self.options: Options | None = None

@@ -18,6 +18,7 @@ from neatctl.core.wire.tcp_header import (
     SYN,
     TIMESTAMPS_OCTETS,
     Segment,
+    answering_ports,
 )
 
 PERIOD_US = 32_000_000
@@ -89,7 +90,7 @@ def send_cookie(tables: Tables, segment: Segment, key: bytes, mss: int, receive_
         tables.counters.queue_full += 1
         return
     memory: Memory = output.memory
-    memory.put32(at, key_ports(key))
+    memory.put32(at, answering_ports(key))
     memory.put32(at + 4, make_cookie(tables, segment, key, now))
     memory.put32(at + 8, segment.seq + 1)
     memory.put32(at + 12, header << 26 | _SYN_ACK << 16 | min(receive_octets, 0xFFFF))
@@ -109,9 +110,3 @@ def send_cookie(tables: Tables, segment: Segment, key: bytes, mss: int, receive_
     output.end(path, header, _CHECKSUM_AT, 0, header)
     tables.counters.segments_out += 1
     tables.counters.cookies_sent += 1
-
-
-def key_ports(key: bytes) -> int:
-    """The first word of our header for a connection with this key."""
-    at = len(key) - 4
-    return key[at + 2] << 24 | key[at + 3] << 16 | key[at] << 8 | key[at + 1]

@@ -18,7 +18,7 @@ from neatctl.core.tcp.time_wait cimport TimeWait
 from neatctl.core.tcp.transmit cimport send_due
 from neatctl.core.wire.tcp_header cimport Segment, checksum_holds
 
-cdef long long _CLOSED, _SYN_RECEIVED, _SYN_SENT, _TIME_WAIT, _SOUND, _BAD_FLAGS, _NO_FLOOR
+cdef long long _CLOSED, _SYN_RECEIVED, _SYN_SENT, _TIME_WAIT, _SOUND, _BAD_FLAGS, _NO_FLOOR, _IPV4
 
 
 cdef class TcpLayer:

@@ -1,7 +1,7 @@
 """The face of TCP in a replica: segments, socket records and the time go in; segments and socket records come out.
 
 Segments and records are taken in as they come and mark connections; `transmit`, once per burst, sends for
-those that were marked. The demultiplexer is one dictionary from the 12 octets of addresses and ports to the
+those that were marked. The demultiplexer is one dictionary from the 12 or 36 octets of addresses and ports to the
 connection. Pure: reads no clock and opens nothing; the queues that it writes to are given. RFC 9293 sections
 3.9 and 3.10.
 """
@@ -9,6 +9,7 @@ connection. Pure: reads no clock and opens nothing; the queues that it writes to
 from __future__ import annotations
 
 from errno import ECONNREFUSED, EHOSTUNREACH, ENETUNREACH
+from ipaddress import ip_address
 
 from neatctl.core.channel.face import Producer
 from neatctl.core.channel.socket_options import is_sound
@@ -84,7 +85,8 @@ class TcpLayer:
     def listen(
         self, listener: int, app: int, address: str, port: int, backlog: int, options: dict[int, int] | None = None
     ) -> None:
-        """A subsocket: `address` is dotted or "" for any. One that is there already takes the new backlog and options.
+        """A subsocket: `address` is one of either family, "0.0.0.0" or "::" for any of its family, or "" for any of
+        both. One that is there already takes the new backlog and options.
 
         `options` (channel/socket_options.py) are what its connections begin with. KeyError if the application is not
         attached.
@@ -94,8 +96,9 @@ class TcpLayer:
             known.backlog = backlog
             self._set_listener(known, options)
             return
-        octets = bytes(int(part) for part in address.split(".")) if address and address != "0.0.0.0" else b""
-        added = Listener(listener, self.tables.applications[app], octets, port, backlog)
+        octets = ip_address(address).packed if address else b""
+        given = octets if any(octets) else b""
+        added = Listener(listener, self.tables.applications[app], given, port, backlog, len(octets))
         self._set_listener(added, options)
         self.tables.listeners[listener] = added
         self.tables.ports.setdefault(port, []).append(added)

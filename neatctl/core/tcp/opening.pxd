@@ -14,10 +14,10 @@ from neatctl.core.wire.seq cimport before, unwrap
 from neatctl.core.wire.tcp_header cimport Segment
 
 cdef long long _ACK, _RST, _SYN, _ACTIVE_OPEN, _CLOSE_CALLED, _SYN_ARRIVED, _SYN_ACKED, _TIMESTAMPS_OCTETS
-cdef long long _DEFAULT_MSS, _LEAST_MSS, _UNWRAPPED, _NEVER, _MASK, _COOKIES_US
+cdef long long _DEFAULT_MSS4, _DEFAULT_MSS6, _KEY_IPV4, _LEAST_MSS, _UNWRAPPED, _NEVER, _MASK, _COOKIES_US
 cdef int _ECONNREFUSED
 
-@cython.locals(listener=Listener, maxseg=cython.longlong)
+@cython.locals(listener=Listener, mss=cython.longlong, maxseg=cython.longlong)
 cpdef Tcb arrive_closed(Tables tables, Segment segment, bytes key, long long floor, long long now)
 @cython.locals(tcb=Tcb)
 cpdef Tcb open_actively(Tables tables, Application app, bytes key, long long floor, object options, long long now)
@@ -39,3 +39,4 @@ cdef Tcb _begin_passively(Tables tables, Listener listener, bytes key, long long
 cdef _take_options(Tables tables, Tcb tcb, object options)
 cdef long long _receive_octets(Tables tables, object options) except -1
 cdef bint _may_connect(bytes key) except -1
+cdef long long _default_mss(bytes key) except -1

@@ -30,14 +30,16 @@ from neatctl.core.wire.tcp_header import ACK, RST, SYN, TIMESTAMPS_OCTETS, Segme
 _ACK, _RST, _SYN = ACK, RST, SYN
 _ACTIVE_OPEN, _CLOSE_CALLED, _SYN_ARRIVED, _SYN_ACKED = ACTIVE_OPEN, CLOSE_CALLED, SYN_ARRIVED, SYN_ACKED
 _TIMESTAMPS_OCTETS = TIMESTAMPS_OCTETS
-_DEFAULT_MSS = 536
-"""Without the option, IPv4 (MUST-15)."""
+_DEFAULT_MSS4, _DEFAULT_MSS6 = 536, 1220
+"""Without the option (MUST-15)."""
+_KEY_IPV4 = 12
 _LEAST_MSS = LEAST_MAXSEG
 _MASK = 0xFFFFFFFF
 _UNWRAPPED = 1 << 32
 """Unwrapped numbers begin above 2**32 and so are never negative."""
 _ECONNREFUSED = ECONNREFUSED
 _NEVER = NEVER
+_UNSPECIFIED = bytes(16)
 _COOKIES_US = 2 * PERIOD_US
 
 
@@ -73,8 +75,9 @@ def arrive_closed(tables: Tables, segment: Segment, key: bytes, floor: int, now:
     else:
         tables.cookies_until_us = now + _COOKIES_US
         options: Options | None = listener.options
-        maxseg = options.maxseg if options is not None and options.maxseg else tables.mss
-        send_cookie(tables, segment, key, min(maxseg, tables.mss), _receive_octets(tables, options), now)
+        mss = tables.mss_for(key)
+        maxseg = options.maxseg if options is not None and options.maxseg else mss
+        send_cookie(tables, segment, key, min(maxseg, mss), _receive_octets(tables, options), now)
     return None
 
 
@@ -87,7 +90,7 @@ def open_actively(tables: Tables, app: Application, key: bytes, floor: int, opti
     _take_options(tables, tcb, options)
     tcb.rcv_scale = tables.scale_for(tcb.receive_octets)
     _choose_iss(tables, tcb, floor, now)
-    tcb.mss = min(_DEFAULT_MSS, tables.mss)
+    tcb.mss = min(_default_mss(key), tables.mss_for(key))
     tcb.on(_ACTIVE_OPEN)
     tcb.syn_owed = True
     tables.enter(tcb)
@@ -247,7 +250,7 @@ def _take_syn(tables: Tables, tcb: Tcb, segment: Segment, irs: int, now: int) ->
     tcb.last_ack = tcb.rcv_nxt
     tcb.snd_wnd = segment.window
     tcb.max_wnd = segment.window
-    mss = segment.mss if segment.mss else _DEFAULT_MSS
+    mss = segment.mss if segment.mss else _default_mss(tcb.key)
     mss = min(max(mss, _LEAST_MSS), announced_mss(tables, tcb))
     if tables.path_mtus.count:
         mss = tables.path_mtus.clamped(tcb, mss, now)
@@ -269,6 +272,12 @@ def _take_syn(tables: Tables, tcb: Tcb, segment: Segment, irs: int, now: int) ->
 def _may_connect(key: bytes) -> bool:
     """Whether both addresses can be an end of a connection: no broadcast, multicast or nameless one, and not one
     endpoint with itself (MUST-57, MUST-63)."""
+    if len(key) != _KEY_IPV4:
+        return key[0] != 0xFF and key[16] != 0xFF and key[0:16] != _UNSPECIFIED and key[0:18] != key[16:34]
     if key[0] == 0 or key[0] >= 224 or key[4] >= 224:
         return False
     return key[3] != key[7] or key[8:10] != key[10:12] or key[0:4] != key[4:8]
+
+
+def _default_mss(key: bytes) -> int:
+    return _DEFAULT_MSS4 if len(key) == _KEY_IPV4 else _DEFAULT_MSS6

@@ -1,4 +1,4 @@
-"""Path MTU discovery (RFC 1191) with the caution of RFC 5927 section 7, and black holes (RFC 4821 section 7.7).
+"""Path MTU discovery (RFC 1191, RFC 8201) with the caution of RFC 5927 section 7, and black holes (RFC 4821 section 7.7).
 
 A router's word is taken only for a segment that is in flight and larger than what it says fits, and never below 552
 octets. What a path was found to take is remembered for ten minutes, then a larger size is tried again. When full
@@ -21,6 +21,8 @@ AGE_US = 600_000_000
 """RFC 1191 section 6.3."""
 SUSPICIOUS_TIMEOUTS = 3
 """Timeouts in a row of a full segment before a black hole is suspected."""
+LEAST_MTU6 = 1280
+"""Every IPv6 link takes it (RFC 8201 section 4)."""
 _PLATEAUS = (32000, 17914, 8166, 4352, 2002, 1492, 1006, LEAST_MTU)
 """Likely sizes, for routers that do not name one (RFC 1191 section 7.1)."""
 _GUESSES = (1024, 512)
@@ -73,7 +75,7 @@ def too_big(tables: Tables, tcb: Tcb, mtu: int, quoted_octets: int, now: int) ->
     """A router could not forward a datagram of `quoted_octets` that was in flight; `mtu`: as it says, or 0."""
     if mtu == 0:
         mtu = next((size for size in _PLATEAUS if size < quoted_octets), LEAST_MTU)
-    mtu = max(mtu, LEAST_MTU)
+    mtu = max(mtu, LEAST_MTU if len(tcb.key) == _KEY_IPV4 else LEAST_MTU6)
     options = TIMESTAMPS_OCTETS if tcb.ts_ok else 0
     mss = mtu - _headers(tcb) - options
     if quoted_octets <= mtu or mss >= tcb.mss:

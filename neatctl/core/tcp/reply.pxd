@@ -5,7 +5,7 @@ from neatctl.core.ip.output cimport IpOutput, Path
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.time_wait cimport TimeWait
 from neatctl.core.wire.seq cimport before, unwrap
-from neatctl.core.wire.tcp_header cimport Segment
+from neatctl.core.wire.tcp_header cimport Segment, answering_ports
 
 cdef long long _ACK, _FIN, _RST, _SYN, _SILENCE_US, _HEADER, _CHECKSUM_AT, _ALIGNED, _TIMESTAMPS_OCTETS, _NO_TIMESTAMPS
 

@@ -21,6 +21,7 @@ from neatctl.core.wire.tcp_header import (
     SYN,
     TIMESTAMPS_OCTETS,
     Segment,
+    answering_ports,
 )
 
 _ACK, _FIN, _RST, _SYN = ACK, FIN, RST, SYN
@@ -38,7 +39,7 @@ def reply_reset(tables: Tables, segment: Segment, key: bytes, now: int) -> None:
     if segment.flags & _RST:
         tables.counters.drop_reset += 1
         return
-    path = tables.output.path(key[4:8], key[0:4], now)
+    path = tables.path(key, now)
     if segment.flags & _ACK:
         reply(tables, path, key, segment.ack, 0, _RST, 0, _NO_TIMESTAMPS, now)
     else:
@@ -58,7 +59,7 @@ def reply(
         tables.counters.queue_full += 1
         return
     memory: Memory = output.memory
-    memory.put32(at, key[10] << 24 | key[11] << 16 | key[8] << 8 | key[9])
+    memory.put32(at, answering_ports(key))
     memory.put32(at + 4, seq)
     memory.put32(at + 8, ack)
     memory.put32(at + 12, header << 26 | flags << 16 | window)

@@ -125,8 +125,8 @@ def put_syn(tables: Tables, tcb: Tcb, now: int) -> int:
 def announced_mss(tables: Tables, tcb: Tcb) -> int:
     """The MSS option of our SYN: what the link takes, or less if the application wants less."""
     if tcb.options is None or tcb.options.maxseg == 0:
-        return tables.mss
-    return min(tables.mss, tcb.options.maxseg)
+        return tables.mss_for(tcb.key)
+    return min(tables.mss_for(tcb.key), tcb.options.maxseg)
 
 
 def put_reset(tables: Tables, tcb: Tcb, now: int) -> int:

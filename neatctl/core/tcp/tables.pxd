@@ -9,14 +9,14 @@ from neatctl.core.tcp.tcb cimport Flow, Tcb
 from neatctl.core.tcp.time_wait cimport TimeWaits
 from neatctl.core.tcp.wheel cimport Wheel
 
-cdef long long _NEVER, _SLOT_BITS, _SLOT_MASK, _ID_MASK, _IPV4_HEADER, _TCP_HEADER
+cdef long long _NEVER, _SLOT_BITS, _SLOT_MASK, _ID_MASK, _IPV4_HEADER, _IPV6_HEADER, _TCP_HEADER, _KEY_IPV4
 
 
 cdef class Tables:
     cdef public IpOutput output
     cdef readonly TcpCounters counters
     cdef readonly Secrets secrets
-    cdef readonly long long timestamp_offset, mss, gso_octets, receive_octets, send_octets, index
+    cdef readonly long long timestamp_offset, gso_octets, receive_octets, send_octets, index
     cdef readonly long long max_connections
     cdef public long long cookies_until_us, kept, next_port
     cdef readonly object option_sets, path_mtus
@@ -28,12 +28,15 @@ cdef class Tables:
     cdef readonly Wheel wheel
     cdef readonly long long pending
     cdef list _touched
+    cdef long long _mss
     cdef public bint blocked
     cdef list _slots, _ids
     cpdef Path path(self, bytes key, long long now)
     @cython.locals(scale=cython.longlong)
     cpdef long long scale_for(self, long long receive_octets) noexcept
-    @cython.locals(found=Listener, listener=Listener, candidates=list)
+    @cython.locals(mtu=cython.longlong)
+    cpdef long long mss_for(self, bytes key) except? -1
+    @cython.locals(found=Listener, listener=Listener, candidates=list, octets=cython.longlong)
     cpdef Listener listener_for(self, bytes key)
     cpdef enter(self, Tcb tcb)
     cpdef leave(self, Tcb tcb)

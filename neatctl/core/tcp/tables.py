@@ -22,8 +22,9 @@ _NEVER = NEVER
 _SLOT_BITS = 17
 _SLOT_MASK = (1 << _SLOT_BITS) - 1
 _ID_MASK = 0xFFFFFFFF
-_IPV4_HEADER = 20
+_IPV4_HEADER, _IPV6_HEADER = 20, 40
 _TCP_HEADER = 20
+_KEY_IPV4 = 12
 
 
 class Tables:
@@ -34,8 +35,7 @@ class Tables:
         self.counters = TcpCounters()
         self.secrets = Secrets(config.isn_key)
         self.timestamp_offset = self.secrets.timestamp_offset
-        self.mss = config.mtu - _IPV4_HEADER - _TCP_HEADER
-        """The largest segment that the path takes, options included: what we announce as MSS."""
+        self._mss = config.mtu - _IPV4_HEADER - _TCP_HEADER
         self.gso_octets = config.gso_octets
         self.receive_octets = config.receive_buffer_octets
         self.send_octets = config.send_buffer_octets
@@ -72,7 +72,16 @@ class Tables:
 
     def path(self, key: bytes, now: int) -> Path:
         """The way back to where a segment with this key came from."""
-        return self.output.path(key[4:8], key[0:4], now)
+        if len(key) == _KEY_IPV4:
+            return self.output.path(key[4:8], key[0:4], now)
+        return self.output.path(key[16:32], key[0:16], now)
+
+    def mss_for(self, key: bytes) -> int:
+        """The largest segment that the link takes, options included: what we announce as MSS."""
+        if len(key) == _KEY_IPV4:
+            return self._mss
+        mtu: int = self.output.discovery.mtu
+        return mtu - _IPV6_HEADER - _TCP_HEADER
 
     def scale_for(self, receive_octets: int) -> int:
         """The window scale that a receive buffer needs (RFC 7323 section 2.3)."""
@@ -84,12 +93,14 @@ class Tables:
     def listener_for(self, key: bytes) -> Listener | None:
         """The listener that a SYN with this key is for: one of its address before one of any."""
         found: Listener | None = None
-        candidates = self.ports.get(key[10] << 8 | key[11])
+        octets = (len(key) - 4) >> 1
+        candidates = self.ports.get(key[2 * octets + 2] << 8 | key[2 * octets + 3])
         if candidates is not None:
             for listener in candidates:
                 if not listener.address:
-                    found = listener
-                elif key[4:8] == listener.address:
+                    if listener.family_octets == octets or (listener.family_octets == 0 and found is None):
+                        found = listener
+                elif key[octets : 2 * octets] == listener.address:
                     return listener
         return found
 

@@ -8,6 +8,7 @@ from neatctl.core.tcp.reassembly cimport Reassembly
 from neatctl.core.tcp.send_buffer cimport BufferPool, SendBuffer
 from neatctl.core.tcp.states cimport following
 from neatctl.core.tcp.wheel cimport Timed
+from neatctl.core.wire.tcp_header cimport answering_ports
 
 cdef long long _CLOSED, _NEVER, _INITIAL_RTO_US, _LONG_US
 

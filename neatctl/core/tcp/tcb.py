@@ -15,6 +15,7 @@ from neatctl.core.tcp.reassembly import Reassembly
 from neatctl.core.tcp.send_buffer import BufferPool, SendBuffer
 from neatctl.core.tcp.states import CLOSED, following
 from neatctl.core.tcp.wheel import NEVER, Timed
+from neatctl.core.wire.tcp_header import answering_ports
 
 OPEN = 0
 """`recovery`: no loss is being repaired."""
@@ -37,7 +38,7 @@ class Flow(Timed):
     """What the demultiplexer finds for a key: a connection, or the rest of one in TIME-WAIT."""
 
     key: bytes
-    """12 octets as on the wire of an arriving segment: source, destination, source port, destination port."""
+    """12 or 36 octets as on the wire of an arriving segment: source, destination, source port, destination port."""
     state: int
 
 
@@ -195,7 +196,7 @@ class Tcb(Flow):
         self.key = key
         self.state = _CLOSED
         self.path = path
-        self.ports = key[10] << 24 | key[11] << 16 | key[8] << 8 | key[9]
+        self.ports = answering_ports(key)
         self.app = app
         self.listener = None
         self.buffer = SendBuffer(pool)

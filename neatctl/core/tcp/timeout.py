@@ -74,7 +74,7 @@ def _on_timeout(tables: Tables, tcb: Tcb, now: int) -> None:
     tcb.backoff = min(tcb.backoff + 1, _MAX_BACKOFF)
     if not first:
         # Nobody answers: the path's MAC may come from a damaged frame (RFC 1122 section 2.3.2.1).
-        tables.output.neighbours.doubt(tcb.path.neighbour, now)
+        tables.output.doubt(tcb.path, now)
     if tcb.state <= _SYN_RECEIVED:
         tcb.syn_owed = True
     elif tcb.persist or tcb.snd_wnd == 0:

@@ -51,6 +51,7 @@ _ALIGNED = ALIGNED_TIMESTAMPS
 _END, _NOP, _MSS, _SCALE = END_OF_OPTIONS, NO_OPERATION, MSS_OPTION, SCALE_OPTION
 _PERMITTED, _SACK, _TIMESTAMPS, _MAX_SCALE = SACK_PERMITTED_OPTION, SACK_OPTION, TIMESTAMPS_OPTION, MAX_SCALE
 _PROTOCOL = 6
+_PORTS = 4
 
 
 class Segment:
@@ -147,8 +148,14 @@ class Segment:
 
 
 def checksum_holds(memory: Memory, at: int, octets: int, key: bytes) -> bool:
-    """Whether the checksum of a segment is right; `key` begins with the two IPv4 addresses (RFC 9293, MUST-3)."""
+    """Whether the checksum of a segment is right; `key` begins with the two addresses (RFC 9293, MUST-3; RFC 8200)."""
     pseudo = _PROTOCOL + octets
-    for i in range(0, 8, 2):
+    for i in range(0, len(key) - _PORTS, 2):
         pseudo += key[i] << 8 | key[i + 1]
     return memory.sum(at, octets, pseudo) == 0xFFFF
+
+
+def answering_ports(key: bytes) -> int:
+    """The first word of the header that answers segments of a connection with this key."""
+    at = len(key) - _PORTS
+    return key[at + 2] << 24 | key[at + 3] << 16 | key[at] << 8 | key[at + 1]

@@ -24,7 +24,8 @@ _IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
 _OFFLOAD_CSUM = 1
-_OFFLOAD_TSO4 = 2
+_OFFLOAD_TSO = 2 | 4
+"""IPv4 and IPv6."""
 _REFUSALS = frozenset({errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM, errno.EOPNOTSUPP})
 _MOST = VNET_OCTETS + MAX_FRAME
 _REFUSED = REFUSED
@@ -42,7 +43,7 @@ def open_tap(name: str, checksum_offload: bool = True, segmentation_offload: boo
         fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", octets, flags))
         fcntl.ioctl(fd, _TUNSETVNETHDRSZ, struct.pack("i", VNET_OCTETS))
         # The kernel segments only what it also checksums.
-        offload = _OFFLOAD_CSUM | (_OFFLOAD_TSO4 if segmentation_offload else 0) if checksum_offload else 0
+        offload = _OFFLOAD_CSUM | (_OFFLOAD_TSO if segmentation_offload else 0) if checksum_offload else 0
         fcntl.ioctl(fd, _TUNSETOFFLOAD, offload)
     except OSError:
         os.close(fd)

@@ -75,12 +75,12 @@ def test_arp_request_for_us_is_answered() -> None:
     [
         arp(1, PEER_MAC, PEER, bytes((10, 77, 0, 9))),
         arp(3, PEER_MAC, PEER, LOCAL),
-        arp(1, PEER_MAC, LOCAL, LOCAL),
+        arp(1, OUR_MAC, LOCAL, LOCAL),
         arp(1, BROADCAST_MAC, PEER, LOCAL),
         arp(1, PEER_MAC, PEER, LOCAL)[:27],
         b"\x00\x06" + arp(1, PEER_MAC, PEER, LOCAL)[2:],
     ],
-    ids=["other", "operation", "claims-ours", "group", "short", "hardware"],
+    ids=["other", "operation", "our-own", "group", "short", "hardware"],
 )
 def test_other_arp_is_not_answered(packet: bytes) -> None:
     assert Replica().hear(ethernet(packet, 0x0806, BROADCAST_MAC)) == []
@@ -175,8 +175,11 @@ def test_bad_tcp_checksum_is_dropped_unless_the_device_vouches() -> None:
         (ethernet(ipv4(bytes(8), UDP, destination=DIRECTED)), "ip_drop_destination"),
         (ethernet(ipv4(tcp(0x02), TCP, destination=BROADCAST), to=BROADCAST_MAC), "ip_drop_destination"),
         (ethernet(ipv4(tcp(0x02), TCP), to=BROADCAST_MAC), "ip_drop_destination"),
-        (ethernet(ipv4(bytes(8), UDP, fragment=0x2000)), "ip_drop_fragment"),
-        (ethernet(ipv4(bytes(8), UDP, fragment=0x0001)), "ip_drop_fragment"),
+        (ethernet(ipv4(bytes(9), UDP, fragment=0x2000)), "ip_drop_fragment"),
+        (ethernet(ipv4(b"", UDP, fragment=0x2000)), "ip_drop_fragment"),
+        (ethernet(ipv4(bytes(16), UDP, fragment=0x1FFF)), "ip_drop_fragment"),
+        (ethernet(ipv4(bytes(8), UDP, options=bytes((131, 7, 4, 1, 2, 3, 4, 0)))), "ip_drop_options"),
+        (ethernet(ipv4(bytes(8), UDP, options=bytes((137, 3, 4, 0)))), "ip_drop_options"),
         (ethernet(ipv4(icmp(0, 0, bytes(8)), ICMP)), "ip_drop_icmp"),
     ],
 )

@@ -217,12 +217,32 @@ def test_who_is_heard_from_another_station_is_asked_for() -> None:
 def test_old_entry_is_asked_for_by_unicast_and_stays_in_use() -> None:
     sender = Sender()
     sender.know()
-    sender.output.neighbours.expire(61_000_000)
+    sender.send(b"fresh")
+    sender.queue.take()
+    for second in (61, 62, 63):
+        sender.output.neighbours.expire(second * 1_000_000)
     sender.output.send_neighbour_records()
-    (request,) = sender.queue.frames()
-    assert parse_arp(request).to == PEER_MAC
+    assert sender.queue.frames() == [], "nobody sends to it"
     sender.send(b"still")
-    assert sender.queue.frames()[0][:6] == PEER_MAC
+    for second in (64, 65):
+        sender.output.neighbours.expire(second * 1_000_000)
+    sender.send(b"in use")
+    still, in_use, asked, again = sender.queue.frames()
+    assert {parse_arp(asked).to, parse_arp(again).to, still[:6], in_use[:6]} == {PEER_MAC}
+
+
+def test_who_is_silent_is_forgotten_and_asked_for_by_broadcast() -> None:
+    sender = Sender()
+    sender.know()
+    sender.send(b"fresh")
+    sender.output.neighbours.expire(61_000_000)
+    sender.send(b"to nobody")
+    for second in range(62, 67):
+        sender.output.neighbours.expire(second * 1_000_000)
+    sender.send(b"held", now=67_000_000)
+    *_, last = sender.queue.frames()
+    assert parse_arp(last).to == BROADCAST_MAC
+    assert sender.counters.held == 1
 
 
 def test_full_queue_takes_nothing() -> None:
