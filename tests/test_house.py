@@ -40,6 +40,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "neatctl.core.ip",
         "neatctl.core.tcp.layer",
     ),
+    "neatctl.core.ip.input6": (
+        "neatctl.core.native",
+        "neatctl.core.ip",
+        "neatctl.core.tcp.layer",
+    ),
     "neatctl.core.ip": (
         "neatctl.core.native",
         "neatctl.core.wire",

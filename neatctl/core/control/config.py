@@ -43,6 +43,8 @@ class ReplicaConfig(msgspec.Struct, array_like=True, frozen=True):
     prefix_length6: int = 64
     gateway6: str = ""
     """The next hop of IPv6 off the link as long as no router says otherwise, or ""."""
+    ecn: bool = False
+    """Connections that applications open ask for ECN."""
 
 
 class DriverConfig(msgspec.Struct, array_like=True, frozen=True):

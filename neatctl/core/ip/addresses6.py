@@ -1,6 +1,6 @@
 """Our own IPv6 addresses, what is on the link, and who routes: what a replica knows of itself and its network.
 
-RFC 4862 (stateless configuration, duplicate addresses), RFC 4429 (an address serves while it is being checked), RFC 7217
+RFC 4862 (stateless configuration, duplicate addresses), RFC 4429 (an address serves while it is checked), RFC 7217
 (interface identifiers that follow from a secret), RFC 4861 sections 5 and 6.3. All is bounded, since routers' words
 fill it. Knows no packets: discovery.py reads and writes those.
 """

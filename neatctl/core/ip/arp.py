@@ -1,6 +1,6 @@
 """ARP: who has an IPv4 address, that we have ours, and whether somebody else claims it.
 
-RFC 826, RFC 1122 section 2.3.2, RFC 5227. The address was given by the operator and serves at once: a replica probes for
+RFC 826, RFC 1122 section 2.3.2, RFC 5227. The operator gave the address and it serves at once: a replica probes for
 it while it is used already, and defends it for ever (RFC 5227 section 2.4 c), at most every ten seconds.
 Frames come in as octets in a Memory, those to send are appended to `out`. Knows nothing of IP beyond addresses.
 """
@@ -38,7 +38,7 @@ class Arp(NeighbourCache):
         """What is to be sent, one each second."""
 
     def attached(self, first: bool) -> None:
-        """There is a link: announce the address, twice; `first`: nobody of this boot used it before, so probe for it."""
+        """There is a link: announce the address twice; `first`: nobody of this boot used it before, so probe for it."""
         self._owed = [_PROBE, _PROBE, _ANNOUNCEMENT] if first else ["", _ANNOUNCEMENT]
         if first:
             self._send_probe()

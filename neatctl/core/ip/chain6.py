@@ -1,6 +1,6 @@
 """IPv6 extension headers, fragments among them, and whom the packet behind them is for.
 
-RFC 8200 section 4, RFC 5095 (routing type 0), RFC 6946 (atomic fragments), RFC 7112 (whole header chains), with limits as
+RFC 8200 section 4, RFC 5095 (routing type 0), RFC 6946 (atomic fragments), RFC 7112 (whole header chains); limits as
 RFC 8504 section 5.3 has them. TCP without any is taken in input6.py. Knows of TCP only that it takes segments.
 """
 
@@ -158,9 +158,7 @@ class Chain:
             wrong = at + 2
         if wrong != _SOUND:
             self._counters.drop_fragment += 1
-            self._icmp.send_error(
-                memory, ip, icmp6.PARAMETER_PROBLEM, icmp6.ERRONEOUS_FIELD, wrong, multicast, now
-            )
+            self._icmp.send_error(memory, ip, icmp6.PARAMETER_PROBLEM, icmp6.ERRONEOUS_FIELD, wrong, multicast, now)
             return
         head = b""
         if offset == 0:

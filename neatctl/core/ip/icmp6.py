@@ -102,9 +102,7 @@ class Icmp6:
             as_ipv4 = _PROTOCOL_CODE
         self._tcp.unreachable(key, as_ipv4, seq, now)
 
-    def send_error(
-        self, memory: Memory, ip: int, kind: int, code: int, second: int, multicast: bool, now: int
-    ) -> None:
+    def send_error(self, memory: Memory, ip: int, kind: int, code: int, second: int, multicast: bool, now: int) -> None:
         """Answer the packet at `ip` with as much of it as fits (RFC 4443 section 2.4). `second` is the second word,
         `multicast` says whom it was sent to."""
         total = _IPV6 + memory.get16(ip + 4)

@@ -57,7 +57,7 @@ class IpInput:
         self._fragments = FragmentBuffer(counters)
         self._six: Ip6Input | None = None
         if output.discovery is not None:
-            self._six = Ip6Input(output, tcp, counters, rate)
+            self._six = Ip6Input(output, output.discovery, tcp, counters, rate)
 
     def receive(self, memory: Memory, at: int, octets: int, now: int) -> None:
         """A record of a NIC queue that holds a frame; `at` and `octets` are the record's."""

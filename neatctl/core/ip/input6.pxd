@@ -20,4 +20,4 @@ cdef class Ip6Input:
     @cython.locals(source=bytes)
     cdef long long _check(self, Memory memory, long long ip, bint group) except -1
     cpdef expire(self, long long now)
-    cdef _changed(self, long long now)
+    cdef _changed(self)

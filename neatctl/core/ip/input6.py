@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from neatctl.core.ip.chain6 import Chain
 from neatctl.core.ip.counters import IpCounters
+from neatctl.core.ip.discovery import Discovery
 from neatctl.core.ip.icmp import ErrorRate
 from neatctl.core.ip.icmp6 import Icmp6
 from neatctl.core.ip.keys import Keys
@@ -26,11 +27,13 @@ _LOOPBACK = bytes(15) + b"\x01"
 class Ip6Input:
     """IPv6 of one interface."""
 
-    def __init__(self, output: IpOutput, tcp: TcpLayer, counters: IpCounters, rate: ErrorRate) -> None:
+    def __init__(
+        self, output: IpOutput, discovery: Discovery, tcp: TcpLayer, counters: IpCounters, rate: ErrorRate
+    ) -> None:
         self._output = output
         self._tcp = tcp
         self._counters = counters
-        self._discovery = output.discovery
+        self._discovery = discovery
         self._keys = Keys(_KEY_OCTETS)
         self._chain = Chain(output, tcp, counters, Icmp6(output, tcp, counters, rate))
 
@@ -62,7 +65,7 @@ class Ip6Input:
             self._chain.arrive(memory, frame, known, accepted != 1, now)
         self._output.arrived(memory, -1)
         if accepted != 1 and self._discovery.addresses.changed:
-            self._changed(now)
+            self._changed()
 
     def _check(self, memory: Memory, ip: int, group: bool) -> int:
         """Whether both addresses can be: 1 for a packet to us, 2 to a group of ours, 0 (counted) if not."""
@@ -80,10 +83,10 @@ class Ip6Input:
         """Once a second."""
         self._chain.expire(now)
         if self._discovery.addresses.changed:
-            self._changed(now)
+            self._changed()
 
-    def _changed(self, now: int) -> None:
+    def _changed(self) -> None:
         """Addresses or routers are others: what was checked before must be checked again."""
         self._discovery.addresses.changed = False
         self._keys.clear()
-        self._output.reroute(now)
+        self._output.reroute()

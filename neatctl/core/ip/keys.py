@@ -1,4 +1,4 @@
-"""The keys of connections that were heard of lately, as objects that know their hash: no bytes are made and hashed again.
+"""The keys of connections heard of lately, as objects that know their hash: no bytes are made and hashed again.
 
 A key is what stands in the packet from the source address on, up to the ports. Knows no headers.
 """

@@ -1,6 +1,6 @@
 """Who is on the link: a bounded cache of stations, what waits for them, and whether they still answer.
 
-The part that ARP (arp.py) and Neighbour Discovery (discovery.py) have in common: RFC 4861 sections 7.2 and 7.3, RFC 1122
+The part that ARP (arp.py) and Neighbour Discovery (discovery.py) share: RFC 4861 sections 7.2 and 7.3, RFC 1122
 section 2.3.2. Pure: frames to send are appended to `out`, records as they go into the NIC queue. Knows addresses as
 octets, and neither packets nor families.
 """

@@ -6,7 +6,7 @@ from neatctl.core.ip.neighbours cimport Neighbour, NeighbourCache
 from neatctl.core.native cimport Memory
 
 cdef long long _ETHERNET, _FRAME_AT, _IP_AT, _IPV4, _IPV6, _NEEDS_CSUM, _FLAGS_AT, _GSO_TYPE_AT
-cdef long long _HEADER_OCTETS_AT, _GSO_SIZE_AT, _CSUM_START_AT, _CSUM_OFFSET_AT
+cdef long long _HEADER_OCTETS_AT, _GSO_SIZE_AT, _CSUM_START_AT, _CSUM_OFFSET_AT, _ECT, _CE
 
 
 cdef class Path:
@@ -34,6 +34,7 @@ cdef class IpOutput:
     cdef bytes _gateway
     cdef long long _mask, _network, _at, _now, _identification, _seen_at
     cdef bint _offload
+    cdef public bint markable
     cdef IpCounters _counters
     cdef Producer _net
     cdef Memory _scratch
@@ -46,7 +47,9 @@ cdef class IpOutput:
     @cython.locals(path=Path)
     cpdef Path path(self, bytes local, bytes remote, long long now, long long protocol=*)
     cdef Path _make_path(self, bytes local, bytes remote, long long now, long long protocol)
-    cpdef reroute(self, long long now)
+    cpdef reroute(self)
+    @cython.locals(at=cython.longlong)
+    cpdef bint was_marked(self) except -1
     cpdef doubt(self, Path path, long long now)
     cdef bytes _seen_mac(self)
     @cython.locals(octets=cython.longlong)

@@ -45,6 +45,7 @@ _CSUM_START_AT = VNET_CSUM_START_AT
 _CSUM_OFFSET_AT = VNET_CSUM_OFFSET_AT
 _SCRATCH = 66_000
 _TTL = 64
+_ECT, _CE = 2, 3
 _MAX_PATHS = 8192
 
 
@@ -131,6 +132,8 @@ class IpOutput:
         self._identification = 0
         self._seen: Memory = self._scratch
         self._seen_at = -1
+        self.markable = False
+        """Routers may mark the packet that `end` is about to send (ECT(0), RFC 3168)."""
 
     def attach(self, net: Producer | None) -> None:
         """Use another NIC queue from now on; None while there is none."""
@@ -189,7 +192,7 @@ class IpOutput:
             self._other_paths[(remote, protocol)] = path
         return path
 
-    def reroute(self, now: int) -> None:
+    def reroute(self) -> None:
         """Routers or addresses of IPv6 changed: paths are made anew, also those that connections hold."""
         discovery = self.discovery
         assert discovery is not None
@@ -210,6 +213,15 @@ class IpOutput:
         """Whether the frame that is being received has this source."""
         octets = len(remote)
         return self._seen.bytes(self._seen_at + (26 if octets == 4 else 22), octets) == remote
+
+    def was_marked(self) -> bool:
+        """Whether a router marked the packet that is being received (CE, RFC 3168)."""
+        at = self._seen_at + _ETHERNET
+        if self._seen_at < 0:
+            return False
+        if self._seen.get8(at) >> 4 == 4:
+            return self._seen.get8(at + 1) & _CE == _CE
+        return self._seen.get8(at + 1) >> 4 & _CE == _CE
 
     def begin(self, path: Path, transport_octets: int, now: int) -> int:
         """Room for a transport header and its octets: the offset in `memory`, or -1 when the NIC queue is full."""
@@ -244,11 +256,17 @@ class IpOutput:
             memory.put16(ip + 2, total)
             memory.put16(ip + 4, self._identification)
             checksum = path.header_sum + total + self._identification
+            if self.markable:
+                memory.put8(ip + 1, _ECT)
+                checksum += _ECT
             checksum = (checksum & 0xFFFF) + (checksum >> 16)
             checksum = (checksum & 0xFFFF) + (checksum >> 16)
             memory.put16(ip + 10, ~checksum & 0xFFFF)
         else:
             memory.put16(ip + 4, transport_octets)
+            if self.markable:
+                memory.put8(ip + 1, _ECT << 4)
+        self.markable = False
         if checksum_offset >= 0:
             self._transport_checksum(path, memory, at, transport_octets, checksum_offset)
         if gso_size > 0 and transport_octets - header_octets > gso_size:
@@ -287,7 +305,7 @@ class IpOutput:
             mtu = _LEAST_MTU6
         identification = self.identifications.next(path.local + path.remote)
         path.resolve()
-        front = path.head[: _IP_AT]
+        front = path.head[:_IP_AT]
         for packet in fragments(path.header, payload, mtu, identification):
             if not path.mac:
                 path.cache.hold(path.neighbour, front + packet, now)

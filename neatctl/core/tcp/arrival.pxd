@@ -13,12 +13,13 @@ from neatctl.core.tcp.telling cimport tell, tell_data, tell_piece, tell_room
 from neatctl.core.wire.seq cimport before, unwrap
 from neatctl.core.wire.tcp_header cimport Segment
 
-cdef long long _ACK, _ECE, _FIN, _RST, _SYN, _URG, _MAX_KEPT_OCTETS
+cdef long long _ACK, _CWR, _ECE, _FIN, _RST, _SYN, _URG, _MAX_KEPT_OCTETS
 cdef long long _CLOSED, _SYN_RECEIVED, _ESTABLISHED, _FIN_WAIT_1, _FIN_WAIT_2, _TIME_WAIT
 cdef long long _FIN_ACKED, _FIN_ARRIVED, _OPEN, _NEVER, _DELAYED_ACK_US, _CHALLENGE_US, _PAWS_IDLE_US, _ORPHAN_FIN_WAIT_US
 cdef int _ECONNREFUSED, _ECONNRESET
 
 cpdef segment_arrives(Tables tables, Tcb tcb, Segment segment, long long now)
+cdef _take_mark(Tables tables, Tcb tcb, Segment segment)
 cdef bint _check_timestamp(Tables tables, Tcb tcb, Segment segment, long long now) except -1
 @cython.locals(seq=cython.longlong, window=cython.longlong)
 cdef bint _check_sequence(Tables tables, Tcb tcb, Segment segment, long long now) except -1

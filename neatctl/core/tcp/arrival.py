@@ -32,9 +32,9 @@ from neatctl.core.tcp.telling import tell, tell_data, tell_piece, tell_room
 from neatctl.core.tcp.urgent import take_urgent
 from neatctl.core.tcp.wheel import NEVER
 from neatctl.core.wire.seq import before, unwrap
-from neatctl.core.wire.tcp_header import ACK, ECE, FIN, RST, SYN, URG, Segment
+from neatctl.core.wire.tcp_header import ACK, CWR, ECE, FIN, RST, SYN, URG, Segment
 
-_ACK, _ECE, _FIN, _RST, _SYN, _URG = ACK, ECE, FIN, RST, SYN, URG
+_ACK, _CWR, _ECE, _FIN, _RST, _SYN, _URG = ACK, CWR, ECE, FIN, RST, SYN, URG
 _CLOSED, _SYN_RECEIVED, _ESTABLISHED, _TIME_WAIT = CLOSED, SYN_RECEIVED, ESTABLISHED, TIME_WAIT
 _FIN_WAIT_1, _FIN_WAIT_2 = FIN_WAIT_1, FIN_WAIT_2
 _FIN_ACKED, _FIN_ARRIVED = FIN_ACKED, FIN_ARRIVED
@@ -67,6 +67,8 @@ def segment_arrives(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> Non
         and _check_syn(tables, tcb, segment, now)
         and _check_ack(tables, tcb, segment, now)
     ):
+        if tcb.ecn_ok:
+            _take_mark(tables, tcb, segment)
         if segment.flags & _URG:
             take_urgent(tables, tcb, segment)
         if segment.data_octets:
@@ -83,6 +85,15 @@ def segment_arrives(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> Non
         tables.touch(tcb)
     if not tcb.dirty:
         tables.arm(tcb, now)
+
+
+def _take_mark(tables: Tables, tcb: Tcb, segment: Segment) -> None:
+    """What a router marked is echoed until the peer says that it has reduced its rate (RFC 3168 section 6.1.3)."""
+    if segment.flags & _CWR:
+        tcb.echo_owed = False
+    if tables.output.was_marked():
+        tables.counters.ecn_marks_in += 1
+        tcb.echo_owed = True
 
 
 def _check_timestamp(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bool:

@@ -138,6 +138,8 @@ def look_again(tables: Tables, tcb: Tcb, now: int) -> None:
     flight = tcb.flight
     if flight is not None and (tcb.recovery != _OPEN or flight.sacked > 0):
         _look(tables, tcb, flight, now)
+        if tcb.recovery == _FAST:
+            proportion(tcb, 0)
     else:
         tcb.tail_owed = True
     tables.touch(tcb)

@@ -13,6 +13,7 @@ from neatctl.core.tcp.telling cimport tell
 from neatctl.core.wire.seq cimport before, unwrap
 from neatctl.core.wire.tcp_header cimport Segment
 
+cdef long long _ECE, _MARKS
 cdef long long _ACK, _RST, _SYN, _ACTIVE_OPEN, _CLOSE_CALLED, _SYN_ARRIVED, _SYN_ACKED, _TIMESTAMPS_OCTETS
 cdef long long _DEFAULT_MSS4, _DEFAULT_MSS6, _KEY_IPV4, _LEAST_MSS, _UNWRAPPED, _NEVER, _MASK, _COOKIES_US
 cdef int _ECONNREFUSED

@@ -25,9 +25,10 @@ from neatctl.core.tcp.tcb import Tcb
 from neatctl.core.tcp.telling import tell
 from neatctl.core.tcp.wheel import NEVER
 from neatctl.core.wire.seq import before, unwrap
-from neatctl.core.wire.tcp_header import ACK, RST, SYN, TIMESTAMPS_OCTETS, Segment
+from neatctl.core.wire.tcp_header import ACK, CWR, ECE, RST, SYN, TIMESTAMPS_OCTETS, Segment
 
 _ACK, _RST, _SYN = ACK, RST, SYN
+_ECE, _MARKS = ECE, ECE | CWR
 _ACTIVE_OPEN, _CLOSE_CALLED, _SYN_ARRIVED, _SYN_ACKED = ACTIVE_OPEN, CLOSE_CALLED, SYN_ARRIVED, SYN_ACKED
 _TIMESTAMPS_OCTETS = TIMESTAMPS_OCTETS
 _DEFAULT_MSS4, _DEFAULT_MSS6 = 536, 1220
@@ -120,6 +121,7 @@ def arrive_syn_sent(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> Non
         return
     _take_syn(tables, tcb, segment, segment.seq, now)
     if acked:
+        tcb.ecn_ok = tables.ecn and segment.flags & _MARKS == _ECE
         establish(tables, tcb, segment, now)
         tcb.ack_now = True
     else:
@@ -169,6 +171,7 @@ def _open_passively(tables: Tables, listener: Listener, segment: Segment, key: b
     tcb = _begin_passively(tables, listener, key, now)
     _choose_iss(tables, tcb, floor, now)
     _take_syn(tables, tcb, segment, segment.seq, now)
+    tcb.ecn_ok = segment.flags & _MARKS == _MARKS
     tcb.on(_SYN_ARRIVED)
     tcb.syn_owed = True
     tables.touch(tcb)

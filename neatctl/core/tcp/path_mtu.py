@@ -1,4 +1,4 @@
-"""Path MTU discovery (RFC 1191, RFC 8201) with the caution of RFC 5927 section 7, and black holes (RFC 4821 section 7.7).
+"""Path MTU discovery (RFC 1191, RFC 8201) with the caution of RFC 5927, and black holes (RFC 4821 section 7.7).
 
 A router's word is taken only for a segment that is in flight and larger than what it says fits, and never below 552
 octets. What a path was found to take is remembered for ten minutes, then a larger size is tried again. When full

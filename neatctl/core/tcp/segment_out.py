@@ -17,13 +17,15 @@ from neatctl.core.wire.tcp_header import (
     ACK,
     ALIGNED_TIMESTAMPS,
     CHECKSUM_AT,
+    CWR,
+    ECE,
     HEADER,
     RST,
     SYN,
     TIMESTAMPS_OCTETS,
 )
 
-_ACK, _RST, _SYN = ACK, RST, SYN
+_ACK, _CWR, _ECE, _RST, _SYN = ACK, CWR, ECE, RST, SYN
 _HEADER = HEADER
 _CHECKSUM_AT = CHECKSUM_AT
 _ALIGNED = ALIGNED_TIMESTAMPS
@@ -57,6 +59,8 @@ def put_segment(tables: Tables, tcb: Tcb, seq: int, octets: int, flags: int, now
     memory.put32(at, tcb.ports)
     memory.put32(at + 4, seq)
     memory.put32(at + 8, tcb.rcv_nxt)
+    if tcb.ecn_ok:
+        flags |= _marks(tables, tcb, seq, octets)
     memory.put32(at + 12, header << 26 | flags << 16 | window_field(tcb))
     memory.put32(at + 16, 0)
     if tcb.ts_ok:
@@ -100,7 +104,12 @@ def put_syn(tables: Tables, tcb: Tcb, now: int) -> int:
     memory.put32(at + 4, tcb.iss)
     memory.put32(at + 8, 0 if active else tcb.rcv_nxt)
     window = min(tcb.receive_octets, 0xFFFF)
-    memory.put32(at + 12, header << 26 | (_SYN if active else _SYN | _ACK) << 16 | window)
+    flags = _SYN if active else _SYN | _ACK
+    if active and tables.ecn and tcb.backoff == 0:
+        flags |= _ECE | _CWR
+    elif not active and tcb.ecn_ok:
+        flags |= _ECE
+    memory.put32(at + 12, header << 26 | flags << 16 | window)
     memory.put32(at + 16, 0)
     memory.put32(at + 20, _MSS_HEAD | announced_mss(tables, tcb))
     place = at + 24
@@ -170,6 +179,19 @@ def window_field(tcb: Tcb) -> int:
     if tcb.rcv_nxt + (field << scale) > tcb.rcv_adv:
         tcb.rcv_adv = tcb.rcv_nxt + (field << scale)
     return field
+
+
+def _marks(tables: Tables, tcb: Tcb, seq: int, octets: int) -> int:
+    """The flags that a segment has on a connection with ECN; new octets may be marked (RFC 3168 section 6.1)."""
+    flags = 0
+    if tcb.echo_owed:
+        flags |= _ECE
+    if octets and seq == tcb.snd_nxt and not tcb.persist:
+        tables.output.markable = True
+        if tcb.cwr_owed:
+            tcb.cwr_owed = False
+            flags |= _CWR
+    return flags
 
 
 def _acknowledged(tcb: Tcb) -> None:

@@ -30,6 +30,7 @@ cdef class Tables:
     cdef list _touched
     cdef long long _mss
     cdef public bint blocked
+    cdef readonly bint ecn
     cdef list _slots, _ids
     cpdef Path path(self, bytes key, long long now)
     @cython.locals(scale=cython.longlong)

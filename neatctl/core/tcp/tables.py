@@ -37,6 +37,8 @@ class Tables:
         self.timestamp_offset = self.secrets.timestamp_offset
         self._mss = config.mtu - _IPV4_HEADER - _TCP_HEADER
         self.gso_octets = config.gso_octets
+        self.ecn = config.ecn
+        """Active opens ask for ECN; who asks us always gets it, as with Linux."""
         self.receive_octets = config.receive_buffer_octets
         self.send_octets = config.send_buffer_octets
         self.max_connections = min(config.max_connections, _SLOT_MASK)
@@ -80,7 +82,9 @@ class Tables:
         """The largest segment that the link takes, options included: what we announce as MSS."""
         if len(key) == _KEY_IPV4:
             return self._mss
-        mtu: int = self.output.discovery.mtu
+        discovery = self.output.discovery
+        assert discovery is not None, "an IPv6 connection without IPv6"
+        mtu: int = discovery.mtu
         return mtu - _IPV6_HEADER - _TCP_HEADER
 
     def scale_for(self, receive_octets: int) -> int:

@@ -1,4 +1,4 @@
-"""IPv6 packets as a peer on the link would send them (RFC 8200, RFC 4443, RFC 4861), written apart from what is tested."""
+"""IPv6 packets as a peer on the link would send them (RFC 8200, RFC 4443, RFC 4861), apart from what is tested."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ def fragment_header(following: int, offset: int, more: bool, identification: int
     return bytes((following, 0)) + (offset | more).to_bytes(2, "big") + identification.to_bytes(4, "big")
 
 
-def fragments6(
-    payload: bytes, protocol: int, size: int, identification: int = 7, source: bytes = PEER6
-) -> list[bytes]:
+def fragments6(payload: bytes, protocol: int, size: int, identification: int = 7, source: bytes = PEER6) -> list[bytes]:
     """Packets that carry `payload` in pieces of `size` octets."""
     return [
         ipv6(

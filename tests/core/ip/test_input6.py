@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.ip.frames import OUR_MAC, PEER_MAC, Queue, checksum, icmp, ipv4, ethernet
+from tests.core.ip.frames import OUR_MAC, PEER_MAC, Queue, checksum, ethernet, icmp, ipv4
 from tests.core.ip.frames6 import (
     ALL_NODES,
     DESTINATION,

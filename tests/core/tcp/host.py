@@ -34,7 +34,8 @@ LISTENER = 5
 MAC = bytes.fromhex("020000000002")
 MS = 1_000
 START = 1_000_000_000_000
-FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
+FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "W": 128}
+"""E: ECN-Echo, W: Congestion Window Reduced."""
 _FRAME, _IP, _TCP = 16, 30, 50
 
 
@@ -83,6 +84,8 @@ class Segment:
     gso_size: int
     octets: bytes
     """The segment itself, checksum right."""
+    ecn: int = 0
+    """The field of the IP header (RFC 3168)."""
 
 
 @dataclass
@@ -131,6 +134,7 @@ def parse(record: bytes) -> Segment:
         options=options_of(tcp[20:header]),
         gso_size=gso_size,
         octets=tcp,
+        ecn=ip[1],
     )
 
 
@@ -250,14 +254,17 @@ class Peer:
         data: bytes = b"",
         window: int | None = None,
         options: bytes = b"",
+        ecn: int = 0,
     ) -> None:
-        """A segment to the machine under test."""
+        """A segment to the machine under test; `ecn`: the field of its IP header."""
         if self.timestamps and not options:
             echo = self.last.options[8][:4] if self.last and 8 in self.last.options else bytes(4)
             options = b"\x01\x01\x08\x0a" + self.ts_val.to_bytes(4, "big") + echo
         window = self.window if window is None else window
         wire_ack = self.our_isn + ack if "A" in flags else 0
+        self.host.output.arrived(Memory(bytes(14) + bytes((0x45, ecn)) + bytes(18)), 0 if ecn else -1)
         self.host.arrive(self.key, build(self.key, flags, self.isn + seq, wire_ack, window, data, options))
+        self.host.output.arrived(Memory(b""), -1)
 
     def sent(self) -> list[str]:
         """What was sent to this peer, one `flags seq ack octets` each."""
