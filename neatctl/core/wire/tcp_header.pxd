@@ -3,7 +3,7 @@ import cython
 from neatctl.core.native cimport Memory
 
 cdef long long _FIN, _SYN, _RST, _SYN_FIN, _SYN_RST, _HEADER, _SOUND, _BAD_LENGTH, _BAD_FLAGS, _ALIGNED
-cdef long long _END, _NOP, _MSS, _SCALE, _PERMITTED, _SACK, _TIMESTAMPS, _MAX_SCALE, _PROTOCOL, _PORTS
+cdef long long _END, _NOP, _MSS, _SCALE, _PERMITTED, _SACK, _TIMESTAMPS, _MAX_SCALE, _PROTOCOL, _MASK, _PORTS
 
 
 cdef class Segment:

@@ -51,6 +51,7 @@ _ALIGNED = ALIGNED_TIMESTAMPS
 _END, _NOP, _MSS, _SCALE = END_OF_OPTIONS, NO_OPERATION, MSS_OPTION, SCALE_OPTION
 _PERMITTED, _SACK, _TIMESTAMPS, _MAX_SCALE = SACK_PERMITTED_OPTION, SACK_OPTION, TIMESTAMPS_OPTION, MAX_SCALE
 _PROTOCOL = 6
+_MASK = 0xFFFFFFFF
 _PORTS = 4
 
 
@@ -158,4 +159,4 @@ def checksum_holds(memory: Memory, at: int, octets: int, key: bytes) -> bool:
 def answering_ports(key: bytes) -> int:
     """The first word of the header that answers segments of a connection with this key."""
     at = len(key) - _PORTS
-    return key[at + 2] << 24 | key[at + 3] << 16 | key[at] << 8 | key[at + 1]
+    return (key[at + 2] << 24 | key[at + 3] << 16 | key[at] << 8 | key[at + 1]) & _MASK
