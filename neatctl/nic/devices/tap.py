@@ -71,7 +71,7 @@ class Tap(Device):
 
     def set_segmentation(self, on: bool) -> None:
         try:
-            fcntl.ioctl(self._fd, _TUNSETOFFLOAD, _OFFLOAD_CSUM | (_OFFLOAD_TSO4 if on else 0))
+            fcntl.ioctl(self._fd, _TUNSETOFFLOAD, _OFFLOAD_CSUM | (_OFFLOAD_TSO if on else 0))
         except OSError as error:
             if error.errno != errno.ENOTTY:  # what plays a TAP in a test puts no segments together
                 raise
