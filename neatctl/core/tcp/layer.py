@@ -21,7 +21,7 @@ from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.arrival import segment_arrives
 from neatctl.core.tcp.calls import call
 from neatctl.core.tcp.ending import abort, fail
-from neatctl.core.tcp.opening import arrive_closed, arrive_syn_sent
+from neatctl.core.tcp.opening import HalfOpen, arrive_closed, arrive_syn_sent, fold, unfold
 from neatctl.core.tcp.path_mtu import too_big
 from neatctl.core.tcp.reply import arrive_time_wait
 from neatctl.core.tcp.states import CLOSED, SYN_RECEIVED, SYN_SENT, TIME_WAIT
@@ -118,7 +118,9 @@ class TcpLayer:
         if not others:
             del self.tables.ports[known.port]
         for flow in list(self.tables.flows.values()):
-            if isinstance(flow, Tcb) and flow.listener is known and flow.state == SYN_RECEIVED:
+            if isinstance(flow, HalfOpen) and flow.listener is known:
+                abort(self.tables, unfold(self.tables, flow, now), 0, now)
+            elif isinstance(flow, Tcb) and flow.listener is known and flow.state == SYN_RECEIVED:
                 abort(self.tables, flow, 0, now)
 
     def connect(
@@ -164,11 +166,22 @@ class TcpLayer:
             if arrive_time_wait(tables, rest, segment, now):
                 arrive_closed(tables, segment, key, rest.snd_nxt, now)
         elif flow.state != _CLOSED:
-            tcb: Tcb = flow  # type: ignore[assignment]
-            if tcb.state == _SYN_SENT:
-                arrive_syn_sent(tables, tcb, segment, now)
+            if flow.state <= _SYN_RECEIVED:
+                self._arrive_opening(flow, segment, now)
             else:
+                tcb: Tcb = flow  # type: ignore[assignment]
                 segment_arrives(tables, tcb, segment, now)
+
+    def _arrive_opening(self, flow: Flow, segment: Segment, now: int) -> None:
+        """A segment for a handshake."""
+        tables = self.tables
+        tcb: Tcb = unfold(tables, flow, now) if isinstance(flow, HalfOpen) else flow  # type: ignore[assignment]
+        if tcb.state == _SYN_SENT:
+            arrive_syn_sent(tables, tcb, segment, now)
+            return
+        segment_arrives(tables, tcb, segment, now)
+        if tcb.state == _SYN_RECEIVED:
+            fold(tables, tcb, now)
 
     def command(self, app: int, memory: Memory, at: int, octets: int, now: int) -> None:
         """A socket record of an attached application, of `octets` at `at`. PeerFault("record") if it is malformed."""
@@ -178,10 +191,10 @@ class TcpLayer:
             self._last_app = application
         call(self.tables, application, memory, at, octets, now)
 
-    def unreachable(self, key: bytes, code: int, seq: int, now: int) -> None:  # noqa: ARG002
+    def unreachable(self, key: bytes, code: int, seq: int, now: int) -> None:
         """ICMP destination unreachable for a segment of ours that began at `seq`; `key` as a segment of the peer would
         have it. It ends no connection that exists (RFC 5927 section 6); a SYN it may refuse."""
-        tcb = self._in_flight(key, seq)
+        tcb = self._in_flight(key, seq, now)
         if tcb is None:
             return
         if tcb.state == SYN_SENT and code in _HARD_CODES:
@@ -191,13 +204,15 @@ class TcpLayer:
 
     def too_big(self, key: bytes, seq: int, mtu: int, quoted_octets: int, now: int) -> None:
         """ICMP: a datagram of `quoted_octets` was too large for a link that takes `mtu` (0: it does not say)."""
-        tcb = self._in_flight(key, seq)
+        tcb = self._in_flight(key, seq, now)
         if tcb is not None:
             too_big(self.tables, tcb, mtu, quoted_octets, now)
 
-    def _in_flight(self, key: bytes, seq: int) -> Tcb | None:
+    def _in_flight(self, key: bytes, seq: int, now: int) -> Tcb | None:
         """The connection that has this number in flight: who cannot see our segments cannot know it (RFC 5927, 4.1)."""
         flow = self.tables.flows.get(key)
+        if isinstance(flow, HalfOpen) and unwrap(seq, flow.iss) == flow.iss:
+            flow = unfold(self.tables, flow, now)
         if not isinstance(flow, Tcb) or flow.state == CLOSED:
             return None
         if not flow.snd_una <= unwrap(seq, flow.snd_una) < flow.snd_nxt:
@@ -220,7 +235,10 @@ class TcpLayer:
         done = 0
         count = tables.pending
         while done < count and not tables.blocked:
-            sent += send_due(tables, tables.touched(done), now)
+            tcb = tables.touched(done)
+            sent += send_due(tables, tcb, now)
+            if tcb.state == _SYN_RECEIVED:
+                fold(tables, tcb, now)
             done += 1
         if done:
             tables.forget_touched(done)
@@ -244,9 +262,10 @@ class TcpLayer:
         tables = self.tables
         tables.waits.expire(now)
         while True:
-            tcb: Tcb | None = tables.wheel.next_due(now)  # type: ignore[assignment]
-            if tcb is None:
+            due: Flow | None = tables.wheel.next_due(now)  # type: ignore[assignment]
+            if due is None:
                 return
+            tcb: Tcb = unfold(tables, due, now) if isinstance(due, HalfOpen) else due  # type: ignore[assignment]
             on_deadline(tables, tcb, now)
 
     def flows(self) -> list[bytes]:

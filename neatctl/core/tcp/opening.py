@@ -21,7 +21,7 @@ from neatctl.core.tcp.reply import reply_reset
 from neatctl.core.tcp.segment_out import announced_mss
 from neatctl.core.tcp.states import ACTIVE_OPEN, CLOSE_CALLED, SYN_ACKED, SYN_ARRIVED
 from neatctl.core.tcp.tables import Tables
-from neatctl.core.tcp.tcb import Tcb
+from neatctl.core.tcp.tcb import Flow, Tcb
 from neatctl.core.tcp.telling import tell
 from neatctl.core.tcp.wheel import NEVER
 from neatctl.core.wire.seq import before, unwrap
@@ -129,6 +129,84 @@ def arrive_syn_sent(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> Non
         tcb.syn_owed = True
         tcb.backoff = 0
     tables.touch(tcb)
+
+
+class HalfOpen(Flow):
+    """A listener's handshake that waits for its third segment, in the least room (RFC 4987 section 3.5, the SYN cache):
+    a Tcb is made of it for whatever happens, and folded again if it is still a handshake then."""
+
+    def __init__(self, tcb: Tcb, listener: Listener) -> None:
+        self.tick = -1
+        self.place = 0
+        self.key = tcb.key
+        self.state = tcb.state
+        self.path = tcb.path
+        self.listener = listener
+        self.iss = tcb.iss
+        self.irs = tcb.irs
+        self.rcv_wnd = tcb.rcv_adv - tcb.rcv_nxt
+        self.snd_wnd = tcb.snd_wnd
+        self.rcv_scale = tcb.rcv_scale
+        self.snd_scale = tcb.snd_scale
+        self.mss = tcb.mss
+        self.ts_ok = tcb.ts_ok
+        self.ts_recent = tcb.ts_recent
+        self.ts_recent_us = tcb.ts_recent_us
+        self.sack_ok = tcb.sack_ok
+        self.scale_ok = tcb.scale_ok
+        self.ecn_ok = tcb.ecn_ok
+        self.rtt_us = tcb.rtt_us if tcb.rtt_seq >= 0 else -1
+        """When the SYN-ACK was sent, -1 once it was sent again (Karn)."""
+        self.backoff = tcb.backoff
+        self.unanswered = tcb.unanswered
+        self.challenge_us = tcb.challenge_us
+
+
+def fold(tables: Tables, tcb: Tcb, now: int) -> None:
+    """Keep a handshake as HalfOpen if its listener has many; not one of which more is to be remembered."""
+    listener = tcb.listener
+    if listener is None or listener.half_open <= tables.whole_handshakes:
+        return
+    if tcb.rare is not None or tcb.dirty or tcb.rtx_us >= _NEVER:
+        return
+    tables.wheel.remove(tcb)
+    entry = HalfOpen(tcb, listener)
+    tables.flows[tcb.key] = entry
+    tables.wheel.arm(entry, tcb.rtx_us, now)
+
+
+def unfold(tables: Tables, entry: HalfOpen, now: int) -> Tcb:
+    """The Tcb of a handshake, as it was but for options that its listener was given since."""
+    tables.wheel.remove(entry)
+    listener = entry.listener
+    tcb = Tcb(entry.key, entry.path, listener.app, tables.pool)
+    tcb.listener = listener
+    tcb.on(_SYN_ARRIVED)
+    _take_options(tables, tcb, listener.options)
+    _number_from(tcb, entry.iss - _UNWRAPPED)
+    tcb.irs = entry.irs
+    tcb.rcv_nxt = tcb.last_ack = entry.irs + 1
+    tcb.rcv_adv = tcb.rcv_nxt + entry.rcv_wnd
+    tcb.snd_wnd = tcb.max_wnd = entry.snd_wnd
+    tcb.rcv_scale = entry.rcv_scale
+    tcb.snd_scale = entry.snd_scale
+    tcb.mss = entry.mss
+    tcb.ts_ok = entry.ts_ok
+    tcb.ts_recent = entry.ts_recent
+    tcb.ts_recent_us = entry.ts_recent_us
+    tcb.sack_ok = entry.sack_ok
+    tcb.scale_ok = entry.scale_ok
+    tcb.ecn_ok = entry.ecn_ok
+    if entry.rtt_us >= 0:
+        tcb.rtt_us = entry.rtt_us
+        tcb.rtt_seq = tcb.iss + 1
+    tcb.backoff = entry.backoff
+    tcb.unanswered = entry.unanswered
+    tcb.challenge_us = entry.challenge_us
+    tcb.rtx_us = entry.due_us
+    tables.flows[tcb.key] = tcb
+    tables.arm(tcb, now)
+    return tcb
 
 
 def establish(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> None:

@@ -9,7 +9,7 @@ from neatctl.core.tcp.tcb cimport Flow, Tcb
 from neatctl.core.tcp.time_wait cimport TimeWaits
 from neatctl.core.tcp.wheel cimport Wheel
 
-cdef long long _NEVER, _SLOT_BITS, _SLOT_MASK, _ID_MASK, _IPV4_HEADER, _IPV6_HEADER, _TCP_HEADER, _KEY_IPV4
+cdef long long _NEVER, _WHOLE_HANDSHAKES, _SLOT_BITS, _SLOT_MASK, _ID_MASK, _IPV4_HEADER, _IPV6_HEADER, _TCP_HEADER, _KEY_IPV4
 
 
 cdef class Tables:
@@ -18,7 +18,7 @@ cdef class Tables:
     cdef readonly Secrets secrets
     cdef readonly long long timestamp_offset, gso_octets, receive_octets, send_octets, index
     cdef readonly long long max_connections
-    cdef public long long cookies_until_us, kept, next_port
+    cdef public long long cookies_until_us, kept, next_port, whole_handshakes
     cdef readonly object option_sets, path_mtus
     cdef readonly bytes birth
     cdef readonly dict flows, applications, listeners, ports

@@ -20,6 +20,7 @@ from neatctl.core.tcp.wheel import NEVER, Wheel
 
 _NEVER = NEVER
 _SLOT_BITS = 17
+_WHOLE_HANDSHAKES = 64
 _SLOT_MASK = (1 << _SLOT_BITS) - 1
 _ID_MASK = 0xFFFFFFFF
 _IPV4_HEADER, _IPV6_HEADER = 20, 40
@@ -46,6 +47,8 @@ class Tables:
         self.path_mtus = PathMtus()
         self.cookies_until_us = -1
         """Until when the ACK of a cookie is believed; -1 before the first segment for no connection."""
+        self.whole_handshakes = _WHOLE_HANDSHAKES
+        """So many handshakes of a listener each keep a Tcb, since that is faster; more are folded (opening.py)."""
         self.kept = 0
         """What out-of-order octets of all connections take (reassembly.py)."""
         self.index = config.index

@@ -7,6 +7,7 @@ from errno import ECONNREFUSED, ETIMEDOUT
 import pytest
 
 from neatctl.core.channel.records import ACCEPTED, DATA, RESET, TAKEN
+from neatctl.core.tcp.opening import HalfOpen
 from neatctl.core.tcp.states import CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT
 from tests.core.tcp.host import APP, CLIENT, LISTENER, MS, SERVER, Host, Peer
 
@@ -311,3 +312,40 @@ def test_must_1_numbers_wrap_in_the_middle_of_a_connection() -> None:
         peer.send("PA", 1 + 10 * i, 1, bytes([i]) * 10)
     assert peer.read() == b"".join(bytes([i]) * 10 for i in range(4))
     assert peer.tcb.state != CLOSED
+
+
+def test_many_handshakes_are_folded_and_become_connections_all_the_same() -> None:
+    host = Host(backlog=100)
+    host.tcp.tables.whole_handshakes = 4
+    peers = [Peer(host, port=20_000 + n, isn=n << 20) for n in range(10)]
+    for peer in peers:
+        peer.send("S", 0, options=LINUX_SYN)
+    for peer, answer in zip(peers, host.sent(), strict=True):
+        peer.our_isn, peer.last = answer.seq, answer
+    flows = [host.tcp.tables.flows[peer.key] for peer in peers]
+    assert sum(isinstance(flow, HalfOpen) for flow in flows) >= 6
+    assert (host.tcp.connections, len(host.tcp.flows())) == (10, 10)
+    assert [segment.flags for segment in host.pass_time(1_100 * MS)] == ["SA"] * 10
+    for peer in peers:
+        peer.send("A", 1, 1, options=b"\x01\x01\x08\x0a" + (5001).to_bytes(4, "big") + bytes(4))
+    assert [told.kind for told in host.told()] == [ACCEPTED] * 10
+    assert {peer.tcb.state for peer in peers} == {ESTABLISHED}
+    assert {(peer.tcb.snd_scale, peer.tcb.mss, peer.tcb.ts_recent, peer.tcb.sack_ok) for peer in peers} == {
+        (7, 1448, 5001, True)
+    }
+
+
+def test_a_folded_handshake_ends_with_its_listener_and_by_a_reset() -> None:
+    host = Host()
+    first, second = Peer(host, port=20_000), Peer(host, port=20_001)
+    for peer in (first, second):
+        peer.send("S", 0, options=LINUX_SYN)
+        [answer] = host.sent()
+        peer.our_isn = answer.seq
+        assert isinstance(host.tcp.tables.flows[peer.key], HalfOpen)
+    first.send("R", 1)
+    assert host.tcp.connections == 1
+    host.tcp.unlisten(LISTENER, host.now)
+    assert second.sent() == ["RA 1 1"]
+    assert host.tcp.connections == 0
+    assert host.tcp.tables.flows == {}
