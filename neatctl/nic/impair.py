@@ -240,7 +240,7 @@ class ImpairedDevice(Device):
         self._write_due()
         moved = self._moved
         self._moved = 0
-        if not self._asked and self._in.queue.count == 0 and self._out.queue.count == 0:
+        if not self._asked and not self.over and self._in.queue.count == 0 and self._out.queue.count == 0:
             self.device.set_segmentation(True)
             self.over = True
         return moved

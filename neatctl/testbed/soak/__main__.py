@@ -16,17 +16,19 @@ from pathlib import Path
 import msgspec
 
 from neatctl import __version__
-from neatctl.core.control.impairment import parse_impairment
 from neatctl.core.native import COMPILED
 from neatctl.testbed.screens import note, show_table
 from neatctl.testbed.soak.cells import HELD, Cell, Outcome, Report, chosen, matrix, summary
-from neatctl.testbed.soak.running import run_cell, run_on_wire
+from neatctl.testbed.soak.running import run_cell, run_linux, run_on_wire
 
 OCTETS = 10_000_000
 BOUND_S = 7200.0
 STALL_S = 600.0
 """Longer than any time-out between two retransmissions."""
-COLUMNS = ("cell", "verdict", "s", "up Mbit/s", "down Mbit/s", "sent again", "by Linux", "what")
+LINUX_TIMES = 20
+"""A cell may take so many times what two Linux kernels took, and MARGIN_S."""
+MARGIN_S = 60.0
+COLUMNS = ("cell", "verdict", "s", "x Linux", "up Mbit/s", "down Mbit/s", "sent again", "by Linux", "what")
 
 
 def load(path: Path, octets: int, wire: str, fresh: bool) -> Report:
@@ -59,7 +61,7 @@ def keep(path: Path, report: Report) -> None:
     beside.replace(path)
 
 
-def run(cells: list[Cell], report: Report, path: Path, options: argparse.Namespace) -> None:
+def run(cells: list[Cell], report: Report, linux: Report, path: Path, options: argparse.Namespace) -> None:
     """Run the cells that have not held, so many at a time; Ctrl-C lets those under way end in order."""
     left = [cell for cell in cells if not _held(report, cell)]
     if len(left) < len(cells):
@@ -74,9 +76,9 @@ def run(cells: list[Cell], report: Report, path: Path, options: argparse.Namespa
                 while len(waiting) < options.jobs and (following := next(todo, None)) is not None:
                     number, cell = following
                     name = f"soak-{os.getpid()}-{number}"
-                    work = run_on_wire if options.wire == "own" else run_cell
-                    seed = options.seed + number
-                    waiting.add(pool.submit(work, cell, options.octets, options.bound, options.stall, seed, name))
+                    work = {"own": run_on_wire, "linux": run_linux}.get(options.wire, run_cell)
+                    bound_s, seed = _bound_s(options.bound, linux, cell), options.seed + number
+                    waiting.add(pool.submit(work, cell, options.octets, bound_s, options.stall, seed, name))
                 if not waiting:
                     return
                 ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -97,12 +99,24 @@ def _held(report: Report, cell: Cell) -> bool:
     return outcome is not None and outcome.verdict == HELD
 
 
+def _bound_s(most_s: float, linux: Report, cell: Cell) -> float:
+    """How long a cell may take."""
+    theirs = _linux_s(linux, cell)
+    return min(most_s, MARGIN_S + LINUX_TIMES * theirs) if theirs else most_s
+
+
+def _linux_s(linux: Report, cell: Cell) -> float:
+    """How long two kernels took, 0 if that is not known."""
+    theirs = linux.outcomes.get(cell.name)
+    return theirs.seconds if theirs is not None and theirs.verdict == HELD else 0.0
+
+
 def _line(outcome: Outcome) -> str:
     return f"{outcome.verdict} in {outcome.seconds:.1f} s {outcome.detail}".strip()
 
 
-def show(report: Report, cells: list[Cell]) -> None:
-    """The table."""
+def show(report: Report, linux: Report, cells: list[Cell]) -> None:
+    """The table; `linux` is what two kernels took."""
     rows = []
     for outcome in (report.outcomes[cell.name] for cell in cells if cell.name in report.outcomes):
         again = sum(value for name, value in outcome.counters.items() if name == "tcp_retransmits")
@@ -111,6 +125,7 @@ def show(report: Report, cells: list[Cell]) -> None:
                 outcome.cell.name,
                 outcome.verdict,
                 f"{outcome.seconds:.1f}",
+                f"{outcome.seconds / theirs:.1f}" if (theirs := _linux_s(linux, outcome.cell)) else "-",
                 _rate(outcome.octets, outcome.up_seconds),
                 _rate(outcome.octets, outcome.down_seconds),
                 again,
@@ -118,7 +133,7 @@ def show(report: Report, cells: list[Cell]) -> None:
                 outcome.detail,
             )
         )
-    show_table("impairment matrix", COLUMNS, rows, (2, 3, 4, 5, 6))
+    show_table("impairment matrix", COLUMNS, rows, (2, 3, 4, 5, 6, 7))
     found = summary(report.outcomes[cell.name] for cell in cells if cell.name in report.outcomes)
     print(", ".join(f"{number} {verdict}" for verdict, number in found.items()))
 
@@ -137,29 +152,27 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--only", default="", metavar="loss=5%%,..", help="cells with all of these parts")
     parser.add_argument("--seed", type=int, default=1, help="of the first cell (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("build/soak.json"), help="(default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="(default: build/soak.json, of two kernels that of --linux)")
+    parser.add_argument(
+        "--linux",
+        type=Path,
+        default=Path("build/soak-linux.json"),
+        help="what `--wire linux` left: bounds and ratios are made of it (default: %(default)s)",
+    )
     parser.add_argument(
         "--wire",
-        choices=["driver", "own"],
-        help="who impairs: a testbed's driver, or a wire between one stack and a tun device (default: the driver, if "
-        "it knows all that is asked for)",
+        choices=["driver", "own", "linux"],
+        default="driver",
+        help="who impairs: a testbed's driver; a wire between one stack and a tun device; or the driver's link between "
+        "two Linux kernels, for comparison (default: %(default)s)",
     )
     parser.add_argument("--fresh", action="store_true", help="run cells again that held")
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of the table")
     options = parser.parse_args(arguments)
     if options.octets < 1 or options.jobs < 1 or options.bound <= 0 or options.stall <= 0 or options.seed < 0:
         parser.error("--octets, --jobs, --bound and --stall are more than 0, --seed is not negative")
+    options.out = options.out or (options.linux if options.wire == "linux" else Path("build/soak.json"))
     return options
-
-
-def _driver_knows(cells: list[Cell]) -> bool:
-    """Whether the driver can do what all of these cells ask for."""
-    try:
-        for cell in cells:
-            parse_impairment(cell.impair)
-    except ValueError:
-        return False
-    return True
 
 
 def main(arguments: list[str]) -> int:
@@ -169,19 +182,17 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         note(f"soak: {error}")
         return 2
-    if options.wire is None:
-        options.wire = "driver" if _driver_knows(cells) else "own"
-        note(f"soak: impairments by the {options.wire if options.wire == 'driver' else 'wire of its own'}")
+    linux = load(options.linux, options.octets, "linux", False)
     report = load(options.out, options.octets, options.wire, options.fresh)
     try:
-        run(cells, report, options.out, options)
+        run(cells, report, linux, options.out, options)
     except KeyboardInterrupt:
-        show(report, cells)
+        show(report, linux, cells)
         return 130
     if options.json:
         print(msgspec.json.encode(report).decode())
     else:
-        show(report, cells)
+        show(report, linux, cells)
     return 0 if all(_held(report, cell) for cell in cells) else 1
 
 

@@ -7,6 +7,7 @@ as JSON. A transfer in which nothing is acknowledged and nothing arrives for STA
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import hashlib
 import select
@@ -43,12 +44,23 @@ def transfer(address: tuple[str, int], octets: int, seed: int, stall_s: float) -
     """One transfer of `octets` each way."""
     said = Said()
     try:
-        with socket.create_connection(address, CONNECT_S) as sock:
+        with _connected(address) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _exchange(sock, octets, seed, stall_s, said)
     except OSError as error:
         said.error = str(error)
     return said
+
+
+def _connected(address: tuple[str, int]) -> socket.socket:
+    """A connection. That ARP was lost three times in a row ends a connect(2), but says nothing of TCP: once more."""
+    limit = time.monotonic() + CONNECT_S
+    while True:
+        try:
+            return socket.create_connection(address, CONNECT_S)
+        except OSError as error:
+            if error.errno != errno.EHOSTUNREACH or time.monotonic() > limit:
+                raise
 
 
 def _exchange(sock: socket.socket, octets: int, seed: int, stall_s: float, said: Said) -> None:

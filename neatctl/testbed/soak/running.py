@@ -1,7 +1,7 @@
 """One cell of the matrix: a stack and the kernel, an impairment between them, a transfer both ways, and the end of all.
 
-Either a testbed, whose driver does it (`run_cell`), or one stack on a wire of our own (`run_on_wire`). Driven by the
-command line as a user would; every process and testbed that is begun here is ended here.
+A testbed, whose driver does it (`run_cell`), or one stack on a wire of our own (`run_on_wire`), or for comparison a
+second kernel in the stack's place (`run_linux`). Every process and testbed that is begun here is ended here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from neatctl.core.process.run_directory import RunDirectory
 from neatctl.testbed import client
-from neatctl.testbed.soak import own_wire
+from neatctl.testbed.soak import linux_wire, own_wire
 from neatctl.testbed.soak.cells import DIFFERS, FAILED, HELD, HUNG, Cell, Outcome
 from neatctl.testbed.soak.kernel_client import Said
 
@@ -175,6 +175,15 @@ def _counters(name: str) -> dict[str, int]:
         for counter, value in _telling(row.counters).items():
             found[counter] = found.get(counter, 0) + value
     return found
+
+
+def run_linux(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int, _name: str) -> Outcome:
+    """The same between two Linux kernels, over the driver's bad link."""
+    try:
+        said = msgspec.json.decode(_command(linux_wire.command(cell.impair, octets, seed, stall_s), bound_s), type=Said)
+    except CellFailed as error:
+        return Outcome(cell, HUNG if "takes more than" in str(error) else FAILED, octets, bound_s, detail=str(error))
+    return _judged(cell, octets, said, {})
 
 
 def _telling(counters: dict[str, int]) -> dict[str, int]:

@@ -136,13 +136,21 @@ def test_a_run_goes_on_with_the_cells_that_have_not_held(tmp_path: Path, monkeyp
 
 def test_a_cell_that_fails_is_told_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report("1", True, 1000, "driver", {Cell().name: Outcome(Cell(), FAILED, 1000, detail="up: no address")})
-    soak.show(report, [Cell()])
-    assert "failed\t0.0\t-\t-\t0\t0\tup: no address" in capsys.readouterr().out
+    linux = Report("1", True, 1000, "linux", {Cell().name: Outcome(Cell(), HELD, 1000, 0.5)})
+    soak.show(report, linux, [Cell()])
+    assert "failed\t0.0\t0.0\t-\t-\t0\t0\tup: no address" in capsys.readouterr().out
 
 
-def test_who_impairs_is_the_driver_if_it_knows_how() -> None:
-    assert soak._driver_knows([Cell(), Cell(loss=5)])
-    assert soak.parsed(["--wire", "own"]).wire == "own"
+def test_a_cell_is_bounded_by_what_linux_took() -> None:
+    quick, hung = Outcome(Cell(), HELD, 1000, 2.0), Outcome(Cell(loss=5), HUNG, 1000, 2.0)
+    linux = Report("1", True, 1000, "linux", {each.cell.name: each for each in (quick, hung)})
+    assert soak._bound_s(7200.0, linux, Cell()) == soak.MARGIN_S + 2.0 * soak.LINUX_TIMES
+    assert soak._bound_s(70.0, linux, Cell()) == 70.0
+    assert soak._bound_s(7200.0, linux, Cell(loss=5)) == soak._bound_s(7200.0, linux, Cell(loss=1)) == 7200.0
+
+
+def test_what_linux_took_is_kept_apart() -> None:
+    assert soak.parsed(["--wire", "linux"]).out == soak.parsed([]).linux != soak.parsed([]).out
 
 
 def test_options_that_cannot_be_are_refused() -> None:
