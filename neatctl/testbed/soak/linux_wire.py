@@ -33,7 +33,7 @@ def near(arguments: list[str]) -> int:
     device = _end(NEAR)
     ours, theirs = socket.socketpair()
     argv = ["unshare", "-n", sys.executable, "-m", _MODULE, "far"]
-    with subprocess.Popen(argv, stdin=theirs, start_new_session=True) as far_end:
+    with subprocess.Popen(argv, stdin=theirs.fileno(), start_new_session=True) as far_end:
         try:
             theirs.close()
             _, fds, _, _ = socket.recv_fds(ours, 1, 1)
@@ -113,7 +113,8 @@ def _end(address: str) -> Tap:
 def command(impairment: str, octets: int, seed: int, stall_s: float) -> list[str]:
     """The command line of a process with namespaces of its own."""
     unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
-    return [*unshare, sys.executable, "-m", _MODULE, "near", impairment, str(octets), str(seed), str(stall_s)]  # fmt: skip
+    asked = [impairment, str(octets), str(seed), str(stall_s)]
+    return [*unshare, sys.executable, "-m", _MODULE, "near", *asked]
 
 
 if __name__ == "__main__":
