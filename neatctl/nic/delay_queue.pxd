@@ -9,7 +9,7 @@ cdef class DelayQueue:
     cdef readonly Memory memory
     cdef readonly long long count
     cdef Memory _slots, _order, _hasty
-    cdef long long _first, _last, _first_hasty, _last_hasty, _oldest, _next, _end, _last_due
+    cdef long long _first, _last, _first_hasty, _last_hasty, _oldest, _next, _end
     @cython.locals(begin=cython.longlong, tail=cython.longlong, full=cython.bint, slot=cython.longlong, record=cython.longlong)
     cpdef long long put(self, Memory source, long long at, long long octets, long long limit) except? -2
     cpdef long long place(self, long long slot) except? -2

@@ -36,7 +36,6 @@ class DelayQueue:
         self._oldest = self._next = 0
         self._end = 0
         """Where the next frame begins, counted as in the records."""
-        self._last_due = 0
 
     def put(self, source: Memory, at: int, octets: int, limit: int) -> int:
         """Copy a frame of so many octets; its slot, or -1 if there is no room or `limit` frames wait."""
@@ -67,9 +66,6 @@ class DelayQueue:
 
     def schedule(self, slot: int, due: int) -> None:
         """Its frame goes at this time, or with the one before it if that is later."""
-        if due < self._last_due and self._first != self._last:
-            due = self._last_due
-        self._last_due = due
         self._slots.store64((slot << _SLOT_SHIFT) + _DUE, due)
         self._order.store64((self._last & _MASK) << 3, slot)
         self._last += 1

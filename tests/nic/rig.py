@@ -36,6 +36,7 @@ class Wire(Device):
         self.room = 1 << 30
         """How many more frames can be written."""
         self.down = False
+        self.segmentation = True
 
     def read(self, memory: Memory, at: int) -> int:
         if not self.arriving:
@@ -52,6 +53,9 @@ class Wire(Device):
         self.room -= 1
         self.sent.append(memory.bytes(at, octets))
         return octets
+
+    def set_segmentation(self, on: bool) -> None:
+        self.segmentation = on
 
 
 class Replica:

@@ -65,6 +65,20 @@ def test_a_full_queue_takes_no_more() -> None:
     assert [put(large, 0, 65_536) >= 0 for _ in range(most + 1)] == [True] * most + [False]
 
 
+def test_a_frame_that_stays_keeps_its_room_however_many_pass() -> None:
+    queue = DelayQueue()
+    stays = put(queue, 40, 20)
+    passed = 0
+    while (slot := put(queue, passed % 1000)) >= 0:
+        queue.schedule(slot, 0)
+        assert taken(queue, 0) == [frame(passed % 1000)]
+        passed += 1
+    assert passed == MOST - 1
+    queue.schedule(stays, 0)
+    assert taken(queue, 0) == [frame(40, 20)]
+    assert put(queue, 0) >= 0
+
+
 @pytest.mark.parametrize("sizes", [(60, 1514), (60, 65_560), (40_000, 65_560)])
 def test_room_given_back_in_any_order_is_used_again(sizes: tuple[int, int]) -> None:
     rng = random.Random(7)

@@ -13,6 +13,7 @@ from neatctl.core.control.messages import Queue
 from neatctl.core.native import Memory
 from neatctl.core.process.loop import Work
 from neatctl.nic.driver import FLOWS_WAIT_US, RX_BURST, TX_BURST
+from neatctl.nic.impair import Impairment
 from neatctl.nic.rss import Rss
 from tests.nic import frames as f
 from tests.nic.rig import PLAIN, Rig, checksum_request
@@ -223,6 +224,29 @@ def test_losses_are_counted_both_ways_and_repeat_with_the_seed() -> None:
         assert 10 < rig.count("drop_impaired_in") < 50
         runs.append((got, sent))
     assert runs[0] == runs[1] != runs[2]
+
+
+def test_a_bad_link_is_there_as_long_as_it_is_asked_for_and_the_driver_sleeps_until_frames_are_due() -> None:
+    rig = Rig()
+    (replica,) = rig.running(1)
+    assert rig.wire.segmentation
+    rig.driver.impair(Impairment("delay=5ms"))
+    assert not rig.wire.segmentation
+    rig.arrive(f.udp(f.CLIENT, 1))
+    replica.send(f.udp(f.CLIENT, 2))
+    rig.turn()
+    assert replica.frames() == rig.wire.sent == []
+    rig.driver.impair(Impairment(""))
+    due = rig.driver.deadline()
+    assert rig.now < due < rig.now + 5_000
+    rig.turn(due - rig.now)
+    assert len(replica.frames()) == 1
+    rig.turn(rig.driver.deadline() - rig.now)
+    assert len(rig.wire.sent) == 1
+    rig.turn()
+    assert rig.driver.device is rig.wire
+    assert rig.wire.segmentation
+    assert rig.driver.deadline() == -1
 
 
 # ---- queues that come and go ----

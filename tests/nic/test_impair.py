@@ -163,6 +163,36 @@ def test_a_held_frame_goes_when_nothing_overtakes_it() -> None:
     assert numbers(link.wire.sent) == [1]
 
 
+def test_a_frame_that_is_held_is_overtaken_by_one_to_eight_that_are_not() -> None:
+    came, _ = through("reorder=3%", "in", 5)
+    late = {number: i for i, number in enumerate(came) if max(came[max(i - 30, 0) : i], default=0) > number}
+    passed = {sum(n > number for n in came[max(i - 30, 0) : i] if n not in late) for number, i in late.items()}
+    assert passed == set(range(1, OVERTAKEN_BY + 1))
+
+
+def test_so_many_are_held_at_most_and_the_first_to_wait_is_the_next_to_go() -> None:
+    link = Link("reorder=100%")
+    for number in range(40):
+        link.turn(100)
+        link.write(record(number))
+    first = set(range(40)) - set(numbers(link.wire.sent))
+    assert 0 < len(first) <= 16
+    link.turn(0)
+    assert link.now < link.device.deadline() <= link.now + HELD_US - 100
+    link.turn(HELD_US)
+    assert sorted(numbers(link.wire.sent)) == list(range(40))
+
+
+def test_a_turn_writes_a_bound_of_frames() -> None:
+    link = Link("delay=1ms")
+    link.turn()
+    for number in range(600):
+        link.write(record(number))
+    for sent in (256, 512, 600):
+        link.turn(1_000)
+        assert len(link.wire.sent) == sent
+
+
 @both_ways
 def test_repeated_frames_follow_themselves(way: str) -> None:
     came, link = through("duplicate=5%", way, 5)
