@@ -155,6 +155,8 @@ def set_option(sock: Socket, level: int, optname: int, value: object) -> None:
         sock.linger = _as_linger(value)
     elif (level, optname) == (_SOCKET, kernel.SO_REUSEADDR):
         sock.reuse_address = _as_int(value) != 0
+    elif (level, optname) == (_SOCKET, kernel.SO_REUSEPORT):
+        sock.reuse_port = _as_int(value) != 0
     else:
         raise _unsupported(level, optname)
 
@@ -213,6 +215,8 @@ def _socket_option(sock: Socket, optname: int) -> int | bytes:
         return _LINGER.pack(*sock.linger)
     if optname == kernel.SO_REUSEADDR:
         return int(sock.reuse_address)
+    if optname == kernel.SO_REUSEPORT:
+        return int(sock.reuse_port)
     if optname == kernel.SO_ACCEPTCONN:
         return int(sock.listener is not None)
     if optname == kernel.SO_DOMAIN:

@@ -18,7 +18,7 @@ cdef class Socket:
     cdef bint _bound
     cdef public dict options
     cdef public tuple linger
-    cdef public long long reuse_address
+    cdef public long long reuse_address, reuse_port
     cdef str _address
     cdef long long _port
     @cython.locals(flow=Flow)

@@ -45,6 +45,8 @@ class Socket:
         """What was set, or inherited; never changed, but replaced."""
         self.linger = (0, 0)
         self.reuse_address = 1
+        self.reuse_port = 0
+        """Whether it shares its port with other listening sockets, of this and other programs, that say so too."""
         self.connecting = False
         """connect() began, and has not told the program how it ended."""
         self._bound = False
@@ -196,7 +198,7 @@ class Socket:
             raise failure(errno.EINVAL)
         if self.listener is None:
             self.listener, self._address, self._port = self.stack.listen(
-                self._address, self._port, max(backlog, 1), False, self.options
+                self._address, self._port, max(backlog, 1), bool(self.reuse_port), self.options
             )
             self._bound = True
 
@@ -326,7 +328,8 @@ class Socket:
         return self.timeout_us != 0
 
     def setsockopt(self, level: int, optname: int, value: int | Buffer) -> None:
-        """The options of sockets/options.py, SO_LINGER, TCP_CONGESTION, and SO_REUSEADDR, which here is always so.
+        """The options of sockets/options.py, SO_LINGER, TCP_CONGESTION, SO_REUSEPORT (before listen), and SO_REUSEADDR,
+        which here is always so.
 
         Connections begin with what their listening socket has. OSError with EINVAL, ENOPROTOOPT or (for an unknown
         congestion algorithm) ENOENT, as Linux.

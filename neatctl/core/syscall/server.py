@@ -245,7 +245,14 @@ class SyscallServer:
         address = "" if message.address == "0.0.0.0" else message.address
         backlog = min(max(message.backlog, 1), MAX_BACKLOG)
         record = s.ListenerRecord(
-            self._next_listener, app.record.app, message.request, address, port, backlog, message.options
+            self._next_listener,
+            app.record.app,
+            message.request,
+            address,
+            port,
+            backlog,
+            message.options,
+            message.reuse_port,
         )
         self._next_listener += 1
         self._new_setup()
@@ -260,23 +267,22 @@ class SyscallServer:
             return errno.EINVAL, f"{message.port} is not a port"
         if not _are_sound(message.options):
             return errno.EINVAL, f"{message.options} are no options of a socket"
-        if message.reuse_port:
-            return errno.ENOPROTOOPT, "sharing a port between listening sockets is not supported yet"
         if message.address not in ("", "0.0.0.0", self._address):
             try:
                 ipaddress.IPv4Address(message.address)
             except ValueError:
                 return errno.EINVAL, f"{message.address!r} is not an IPv4 address"
             return errno.EADDRNOTAVAIL, f"this stack's address is {self._address}, not {message.address}"
-        holder = self._holder(message.port) if message.port else None
+        holder = self._holder(message.port, message.reuse_port) if message.port else None
         if holder is not None:
             return errno.EADDRINUSE, f"port {message.port} is in use by {holder.name} (process {holder.pid})"
         return 0, ""
 
-    def _holder(self, port: int) -> s.AppRecord | None:
-        """Whose listening socket has this port. The stack has one address, so any address is in conflict with it."""
+    def _holder(self, port: int, shares: bool) -> s.AppRecord | None:
+        """Whose listening socket has this port and does not share it. The stack has one address, so any address is in
+        conflict with it."""
         for listener in self.listeners.values():
-            if listener.record.port == port:
+            if listener.record.port == port and not (shares and listener.record.reuse_port):
                 return next((a.record for a in self.apps.values() if a.record.app == listener.record.app), None)
         return None
 

@@ -40,6 +40,7 @@ class ListenerRecord(msgspec.Struct, array_like=True):
     port: int
     backlog: int
     options: dict[int, int] = {}
+    reuse_port: bool = False
 
 
 class ReplicaRecord(msgspec.Struct, array_like=True):

@@ -37,7 +37,7 @@ cdef class Tables:
     cpdef long long scale_for(self, long long receive_octets) noexcept
     @cython.locals(mtu=cython.longlong)
     cpdef long long mss_for(self, bytes key) except? -1
-    @cython.locals(found=Listener, listener=Listener, candidates=list, octets=cython.longlong)
+    @cython.locals(found=Listener, listener=Listener, candidates=list, octets=cython.longlong, fit=cython.longlong, best=cython.longlong, equals=cython.longlong)
     cpdef Listener listener_for(self, bytes key)
     cpdef enter(self, Tcb tcb)
     cpdef leave(self, Tcb tcb)
@@ -54,3 +54,6 @@ cdef class Tables:
     @cython.locals(due=cython.longlong)
     cpdef arm(self, Tcb tcb, long long now)
     cpdef long long timestamp(self, long long now) noexcept
+
+
+cdef long long _fit(Listener listener, bytes key, long long octets) except -1

@@ -98,17 +98,26 @@ class Tables:
         return scale
 
     def listener_for(self, key: bytes) -> Listener | None:
-        """The listener that a SYN with this key is for: one of its address before one of any."""
+        """The listener that a SYN with this key is for: one of its address before one of its family before one of any.
+        Of several (SO_REUSEPORT) one by a keyed hash, so that the ACK of a cookie finds the one that the SYN found."""
         found: Listener | None = None
         octets = (len(key) - 4) >> 1
         candidates = self.ports.get(key[2 * octets + 2] << 8 | key[2 * octets + 3])
-        if candidates is not None:
-            for listener in candidates:
-                if not listener.address:
-                    if listener.family_octets == octets or (listener.family_octets == 0 and found is None):
-                        found = listener
-                elif key[octets : 2 * octets] == listener.address:
-                    return listener
+        if candidates is None:
+            return None
+        best = 1
+        equals = 0
+        for listener in candidates:
+            fit = _fit(listener, key, octets)
+            if fit > best:
+                best = fit
+                equals = 0
+            if fit == best:
+                equals += 1
+                found = listener
+        if equals > 1:
+            place = self.secrets.port_offset(key) % equals
+            found = [listener for listener in candidates if _fit(listener, key, octets) == best][place]
         return found
 
     def enter(self, tcb: Tcb) -> None:
@@ -198,3 +207,13 @@ class Tables:
     def timestamp(self, now: int) -> int:
         """TSval at `now`: milliseconds from a secret start."""
         return self.timestamp_offset + now // 1000
+
+
+def _fit(listener: Listener, key: bytes, octets: int) -> int:
+    """How well a listener fits a SYN with addresses of so many octets: 3 by its address, 2 by its family, 1 as one of
+    any, 0 not at all."""
+    if listener.address:
+        return 3 if key[octets : 2 * octets] == listener.address else 0
+    if listener.family_octets == octets:
+        return 2
+    return 1 if listener.family_octets == 0 else 0

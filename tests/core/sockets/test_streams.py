@@ -365,6 +365,21 @@ def test_options_that_are_not_there_say_so(program: Program) -> None:
         program.server.fileno()
 
 
+def test_a_port_is_shared_by_those_that_all_say_so(program: Program, two_replicas: Desk) -> None:
+    sockets = [program.stack.socket() for _ in range(3)]
+    with two_replicas.stack() as another:
+        sockets.append(another.socket())
+        for sock in sockets:
+            sock.bind(("", 90))
+        for sock in sockets[1:]:
+            sock.setsockopt(kernel.SOL_SOCKET, kernel.SO_REUSEPORT, 1)
+            sock.listen()
+            assert sock.getsockopt(kernel.SOL_SOCKET, kernel.SO_REUSEPORT) == 1
+        with pytest.raises(OSError, match="in use by test"):
+            sockets[0].listen()
+        assert sum(subsocket.port == 90 for subsocket in program.replica.setup.subsockets) == 3
+
+
 def test_binding_where_one_cannot(program: Program) -> None:
     sock = program.stack.socket()
     sock.bind(("10.77.0.2", 80))

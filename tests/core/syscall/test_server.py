@@ -96,8 +96,10 @@ class Desk:
     def hello(self, identity: bytes) -> list[tuple[bytes, Message]]:
         return self.say(identity, Hello(identity.decode(), int(identity.split(b".")[1]), f"bells/{identity.decode()}"))
 
-    def listen(self, identity: bytes, port: int, request: int = 1, address: str = "") -> list[tuple[bytes, Message]]:
-        return self.say(identity, Listen(request, address, port, 16))
+    def listen(
+        self, identity: bytes, port: int, request: int = 1, address: str = "", shared: bool = False
+    ) -> list[tuple[bytes, Message]]:
+        return self.say(identity, Listen(request, address, port, 16, shared))
 
 
 def to(identity: bytes, out: Iterable[tuple[bytes, Message]]) -> list[Message]:
@@ -421,3 +423,14 @@ def test_bad_options_are_refused_and_a_foreign_listener_cannot_be_tuned() -> Non
     [refused] = to(WEB, desk.say(WEB, Tune(501, listening.listener, {KEEP_COUNT: 0})))
     assert isinstance(refused, Refused)
     assert refused.errno == errno.EINVAL
+
+
+def test_a_shared_port_is_remembered_as_such_by_the_next_server() -> None:
+    desk = ready_desk(1)
+    desk.listen(WEB, 80, shared=True)
+    desk = Desk(2, desk.snapshot)
+    desk.replicas((1, 1))
+    desk.hello(ECHO)
+    assert kinds(ECHO, desk.listen(ECHO, 80, 1)) == [Refused]
+    desk.listen(ECHO, 80, 2, shared=True)
+    assert kinds(ECHO, desk.done(1)) == [Listening]

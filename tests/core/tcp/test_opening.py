@@ -9,7 +9,7 @@ import pytest
 from neatctl.core.channel.records import ACCEPTED, DATA, RESET, TAKEN
 from neatctl.core.tcp.opening import HalfOpen
 from neatctl.core.tcp.states import CLOSED, ESTABLISHED, SYN_RECEIVED, SYN_SENT
-from tests.core.tcp.host import APP, CLIENT, LISTENER, MS, SERVER, Host, Peer
+from tests.core.tcp.host import APP, CLIENT, LISTENER, MS, PORT, SERVER, Host, Peer
 
 LINUX_SYN = bytes.fromhex("020405b4 0402080a 00001388 00000000 01030307")
 SECOND = 1000 * MS
@@ -312,6 +312,25 @@ def test_must_1_numbers_wrap_in_the_middle_of_a_connection() -> None:
         peer.send("PA", 1 + 10 * i, 1, bytes([i]) * 10)
     assert peer.read() == b"".join(bytes([i]) * 10 for i in range(4))
     assert peer.tcb.state != CLOSED
+
+
+def test_listeners_that_share_a_port_get_a_share_of_the_peers_each() -> None:
+    host = Host(backlog=100)
+    host.tcp.listen(LISTENER + 1, APP, "", PORT, 100)
+
+    def accepted_by(port: int) -> int:
+        peer = Peer(host, port=port)
+        peer.send("S", 0)
+        [answer] = host.sent()
+        peer.our_isn = answer.seq
+        peer.send("A", 1, 1)
+        [told] = host.told()
+        return told.value
+
+    chosen = [accepted_by(20_000 + number) for number in range(40)]
+    assert min(chosen.count(LISTENER), chosen.count(LISTENER + 1)) >= 8
+    host.tcp.unlisten(LISTENER, host.now)
+    assert {accepted_by(30_000 + number) for number in range(8)} == {LISTENER + 1}
 
 
 def test_many_handshakes_are_folded_and_become_connections_all_the_same() -> None:
