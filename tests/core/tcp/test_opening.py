@@ -368,3 +368,17 @@ def test_a_folded_handshake_ends_with_its_listener_and_by_a_reset() -> None:
     assert second.sent() == ["RA 1 1"]
     assert host.tcp.connections == 0
     assert host.tcp.tables.flows == {}
+
+
+def test_a_folded_handshake_challenges_no_more_often_than_a_whole_one() -> None:
+    host = Host()
+    peer = Peer(host)
+    peer.send("S", 0, options=LINUX_SYN)
+    [answer] = host.sent()
+    peer.our_isn = answer.seq
+    said = []
+    for _ in range(5):
+        peer.send("A", 2_000_000, 1)
+        said += peer.sent()
+    assert said == ["A 1 1"]
+    assert isinstance(host.tcp.tables.flows[peer.key], HalfOpen)
