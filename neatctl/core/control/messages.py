@@ -93,7 +93,8 @@ class Inject(Message, frozen=True):
 
 
 class Impair(Message, frozen=True):
-    """To the driver: do this to frames from now on; `frames` as core/control/impairment.py reads it."""
+    """To the driver: do this to frames from now on; `frames` as core/control/impairment.py reads it. To replicas: send
+    single packets as long as it is anything."""
 
     frames: str
     seed: int

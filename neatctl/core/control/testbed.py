@@ -242,13 +242,13 @@ class Testbed(Lifecycle):
         return place
 
     def impair(self, frames: str, seed: int, now: int) -> None:
-        """The driver does this to frames from now on; ValueError if it cannot. Its later incarnations get it with their
-        configuration."""
+        """The driver does this to frames from now on; ValueError if it cannot. Later incarnations get it with their
+        configuration, replicas too."""
         parse_impairment(frames)
         self._note("impaired", now, frames or "nothing any more")
-        child = self.places["driver", 0].child
-        if child is not None:
-            self._do(Tell(child.number, Impair(frames, seed)))
+        for (component, _), place in self.places.items():
+            if component in ("driver", "replica") and place.child is not None:
+                self._do(Tell(place.child.number, Impair(frames, seed)))
 
     def recover(self, component: str, index: int, now: int) -> Place:
         """Restart a component on purpose; LookupError if there is none."""

@@ -15,10 +15,11 @@ import zmq
 from neatctl.core.channel import endpoint
 from neatctl.core.channel.face import Consumer, PeerFault, Producer
 from neatctl.core.channel.records import MAX_FRAME
-from neatctl.core.control.config import ReplicaConfig
+from neatctl.core.control.config import GSO_OCTETS, ReplicaConfig
 from neatctl.core.control.messages import (
     AppLink,
     Attach,
+    Impair,
     Inject,
     PeerFaulted,
     ReplicaHello,
@@ -238,6 +239,10 @@ class Replica(Work):
             self.attach(message)
         elif isinstance(message, Inject):
             self._fault = message.kind
+        elif isinstance(message, Impair):
+            # What an impairment loses is one packet, as on a wire.
+            tables = self.stack.tcp.tables
+            tables.gso_octets = 0 if message.frames else GSO_OCTETS
 
     def hear_syscall(self) -> None:
         """All messages of the SYSCALL server; the last Setup holds."""

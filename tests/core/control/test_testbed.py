@@ -34,6 +34,16 @@ def test_everything_comes_up_in_order_and_a_standby_last() -> None:
     assert world.names()[-1] == "ready"
 
 
+def test_a_bad_link_is_told_to_the_driver_and_to_replicas_that_then_send_single_packets(world: World) -> None:
+    world.testbed.impair("loss=5%,out:delay=1ms", 7, world.now)
+    world.run(200)
+    asked = m.Impair("loss=5%,out:delay=1ms", 7)
+    told = {(p.role.component, p.role.index) for p in world.processes.values() if p.role and asked in p.told}
+    assert told == {("driver", 0), ("replica", 1), ("replica", 2), ("replica", 3)}
+    with pytest.raises(ValueError, match="lose"):
+        world.testbed.impair("lose=5%", 7, world.now)
+
+
 def test_replicas_wait_for_the_syscall_server_which_they_greet() -> None:
     world = World(1, assign_ms=30)
     world.run(111)
