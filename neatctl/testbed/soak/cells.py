@@ -9,9 +9,9 @@ import msgspec
 
 SCHEMA = 1
 LOSS, REORDER, DUPLICATE, CORRUPT, DELAY_MS = (0, 1, 5, 15), (0, 10), (0, 5), (0, 1, 15), (0, 50)
-HELD, DIFFERS, HUNG, FAILED = "held", "differs", "hung", "failed"
-"""Verdicts: every octet arrived; some did not or others did; no progress, or not within the bound; a connection or
-the testbed failed."""
+HELD, DIFFERS, HUNG, SLOW, FAILED = "held", "differs", "hung", "slow", "failed"
+"""Verdicts: every octet arrived; some did not or others did; no progress; progress, but not within the bound; a
+connection or the testbed failed."""
 
 
 class Cell(msgspec.Struct, frozen=True, order=True):
@@ -88,7 +88,7 @@ def chosen(cells: Iterable[Cell], only: str) -> list[Cell]:
 
 def summary(outcomes: Iterable[Outcome]) -> dict[str, int]:
     """How many cells there are of each verdict."""
-    found = dict.fromkeys((HELD, DIFFERS, HUNG, FAILED), 0)
+    found = dict.fromkeys((HELD, DIFFERS, HUNG, SLOW, FAILED), 0)
     for outcome in outcomes:
         found[outcome.verdict] += 1
     return found

@@ -19,7 +19,7 @@ import msgspec
 from neatctl.core.process.run_directory import RunDirectory
 from neatctl.testbed import client
 from neatctl.testbed.soak import linux_wire, own_wire
-from neatctl.testbed.soak.cells import DIFFERS, FAILED, HELD, HUNG, Cell, Outcome
+from neatctl.testbed.soak.cells import DIFFERS, FAILED, HELD, HUNG, SLOW, Cell, Outcome
 from neatctl.testbed.soak.kernel_client import Said
 
 PORT = 9000
@@ -138,7 +138,7 @@ def _transfer(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int
     try:
         said = msgspec.json.decode(_command(argv, bound_s), type=Said)
     except CellFailed as error:
-        verdict = HUNG if "takes more than" in str(error) else FAILED
+        verdict = SLOW if "takes more than" in str(error) else FAILED
         return Outcome(cell, verdict, octets, bound_s, detail=str(error), counters=_counters(name))
     return _judged(cell, octets, said, _counters(name))
 
@@ -182,7 +182,7 @@ def run_linux(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int
     try:
         said = msgspec.json.decode(_command(linux_wire.command(cell.impair, octets, seed, stall_s), bound_s), type=Said)
     except CellFailed as error:
-        return Outcome(cell, HUNG if "takes more than" in str(error) else FAILED, octets, bound_s, detail=str(error))
+        return Outcome(cell, SLOW if "takes more than" in str(error) else FAILED, octets, bound_s, detail=str(error))
     return _judged(cell, octets, said, {})
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from neatctl.apps.transfer import Exchange
 from neatctl.testbed.soak import __main__ as soak
-from neatctl.testbed.soak.cells import DIFFERS, FAILED, HELD, HUNG, Cell, Outcome, Report, chosen, matrix, summary
+from neatctl.testbed.soak.cells import DIFFERS, FAILED, HELD, HUNG, SLOW, Cell, Outcome, Report, chosen, matrix, summary
 from neatctl.testbed.soak.kernel_client import Said, transfer
 from neatctl.testbed.soak.running import _judged
 
@@ -128,7 +128,7 @@ def test_a_run_goes_on_with_the_cells_that_have_not_held(tmp_path: Path, monkeyp
     assert soak.main([*argv, "--json"]) == 0
     assert len(ran) == 9
     report = soak.load(out, 1000, "driver", False)
-    assert summary(report.outcomes.values()) == {HELD: 8, DIFFERS: 0, HUNG: 0, FAILED: 0}
+    assert summary(report.outcomes.values()) == {HELD: 8, DIFFERS: 0, HUNG: 0, SLOW: 0, FAILED: 0}
     assert soak.load(out, 2000, "driver", False).outcomes == {}
     out.write_text("nonsense")
     assert soak.load(out, 1000, "driver", False).outcomes == {}
