@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,20 +103,21 @@ class Download:
     # ---- the connection ----
     def begin(self, poll: Poll) -> None:
         self._sock.setblocking(False)
-        try:
-            self._sock.connect((self._url.address, self._url.port))
-        except BlockingIOError:
-            self.outcome.replica = self._sock.replica()
-            poll.register(self._sock, POLLOUT, self)
-        except OSError as error:
-            self.fail(error.strerror or str(error))
+        error = self._sock.connect_ex((self._url.address, self._url.port))
+        if error not in (0, errno.EINPROGRESS):
+            self.fail(os.strerror(error))
+            return
+        self.outcome.replica = self._sock.replica()
+        poll.register(self._sock, POLLOUT, self)
 
     def turn(self, poll: Poll) -> None:
         """Something is ready: send the request, or take what came."""
         self.moved_us = _now_us()
         try:
             if self._unsent:
-                self._sock.connect((self._url.address, self._url.port))
+                if error := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    self.fail(os.strerror(int(error)))
+                    return
                 self.outcome.local_port = self._sock.getsockname()[1]
                 self._unsent = self._unsent[self._sock.send(self._unsent) :]
                 poll.modify(self._sock, POLLOUT if self._unsent else POLLIN)
