@@ -20,6 +20,7 @@ from neatctl.nic.counters import Counters
 from neatctl.nic.devices.face import WOULD_BLOCK
 from neatctl.nic.devices.tap import Tap, open_tap
 from neatctl.nic.impair import ImpairedDevice, Impairment
+from neatctl.testbed.soak.kernel_client import choose_cubic
 
 NEAR, FAR, PORT = "10.77.0.1", "10.77.0.2", 9000
 _MODULE = "neatctl.testbed.soak.linux_wire"
@@ -77,6 +78,7 @@ def far() -> int:
     device = _end(FAR)
     with socket.socket(fileno=os.dup(0)) as parent:
         with socket.create_server((FAR, PORT)) as listening:
+            choose_cubic(listening)
             socket.send_fds(parent, [b"\0"], [device.fileno()])
             if parent in select.select([listening, parent], [], [])[0]:
                 return 1
