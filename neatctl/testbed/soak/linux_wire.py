@@ -43,7 +43,7 @@ def near(arguments: list[str]) -> int:
             link = ImpairedDevice(Tap(fds[0]), Counters())
             link.become(Impairment(impairment, int(seed)))
             module = ["-m", "neatctl.testbed.soak.kernel_client", FAR, str(PORT), octets, seed, stall_s]
-            with subprocess.Popen([sys.executable, *module], start_new_session=True) as client:
+            with subprocess.Popen([sys.executable, *module]) as client:
                 try:
                     carry(device, link, client)
                     return client.wait()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -36,22 +37,24 @@ class CellFailed(Exception):
 
 def _command(argv: Sequence[str], timeout_s: float) -> str:
     """Run a command of ours; CellFailed unless it exits with 0."""
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-            start_new_session=True,
-        )
-    except subprocess.TimeoutExpired:
-        raise CellFailed(f"{' '.join(argv[1:5])} takes more than {timeout_s:g} s") from None
-    if done.returncode:
-        last = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()][-1:]
-        raise CellFailed(f"{' '.join(argv[1:5])} exited with {done.returncode}: {' '.join(last)}")
-    return done.stdout
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            out, told = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            # What it started ends with it.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise CellFailed(f"{' '.join(argv[1:5])} takes more than {timeout_s:g} s") from None
+    if process.returncode:
+        last = [line for line in (out + told).splitlines() if line.strip()][-1:]
+        raise CellFailed(f"{' '.join(argv[1:5])} exited with {process.returncode}: {' '.join(last)}")
+    return out
 
 
 def run_cell(cell: Cell, octets: int, bound_s: float, stall_s: float, seed: int, name: str) -> Outcome:
