@@ -118,6 +118,14 @@ def up(
         str | None,
         typer.Option(envvar="NEATCTL_ADDRESS", metavar="CIDR", help="Where the stack answers. [default: 10.77.0.2/24]"),
     ] = None,
+    address6: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NEATCTL_ADDRESS6",
+            metavar="CIDR",
+            help="The same in IPv6; '' for no IPv6. [default: fd77::2/64]",
+        ),
+    ] = None,
     channel: Annotated[
         str | None,
         typer.Option(envvar="NEATCTL_CHANNEL", metavar="ring|zmq", help="What carries data. [default: ring]"),
@@ -157,6 +165,7 @@ def up(
         "name": name,
         "web": web,
         "address": address,
+        "address6": address6,
         "channel": channel,
         "transport": transport,
         "impair": impair,

@@ -73,7 +73,10 @@ def _hold(settings: Settings, run: RunDirectory, report: Callable[[Report], None
     try:
         if own_namespace:
             network.enter_user_namespace()
-        setup = network.NetworkSetup(settings.name, f"{config.client_address}/{config.prefix_length}", own_namespace)
+        interfaces = [f"{config.client_address}/{config.prefix_length}"]
+        if config.client_address6:
+            interfaces.append(f"{config.client_address6}/{config.prefix_length6}")
+        setup = network.NetworkSetup(settings.name, interfaces, own_namespace)
     except network.NoNetwork as error:
         raise Failed(str(error)) from None
     # Imported while the network is being made.

@@ -54,16 +54,16 @@ def enter_user_namespace() -> None:
 
 
 class NetworkSetup:
-    """Makes the namespace (unless we are in one of our own) and the TAP with `client_interface` (10.77.0.1/24), in a
+    """Makes the namespace (unless we are in one of our own) and the TAP with `client_interfaces` (10.77.0.1/24), in a
     process of its own; `fileno` is readable when it has ended."""
 
-    def __init__(self, testbed: str, client_interface: str, own_namespace: bool) -> None:
+    def __init__(self, testbed: str, client_interfaces: list[str], own_namespace: bool) -> None:
         self._name = "" if own_namespace else netns_name(testbed)
         self._own_namespace = own_namespace
         self._ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [*interpreter(), "-m", "neatctl.testbed.make_network", self._name, client_interface],
+                [*interpreter(), "-m", "neatctl.testbed.make_network", self._name, *client_interfaces],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

@@ -97,8 +97,9 @@ def status_title(status: Status) -> str:
     """The line above the rows."""
     mode = "compiled" if status.compiled else "plain Python"
     where = f"clients in {status.client_netns}" if status.client_netns else "clients: neatctl exec"
+    addresses = f"{status.address} and {status.address6}" if status.address6 else status.address
     return (
-        f"{status.name}: {status.state} at {status.address} for {status.uptime_us / 1e6:.0f} s "
+        f"{status.name}: {status.state} at {addresses} for {status.uptime_us / 1e6:.0f} s "
         f"({mode}, {status.channel}, {where})"
     )
 

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: str = ""
     """The directory to serve; "" for the built-in site."""
     address: str = "10.77.0.2/24"
+    address6: str = "fd77::2/64"
+    """"" for no IPv6."""
     channel: str = "ring"
     transport: str = "ipc"
     impair: str = ""
@@ -92,6 +94,8 @@ def check(settings: Settings, key: str) -> None:
         raise ValueError(f"{value} is no directory")
     if key == "address":
         addresses(value)
+    if key == "address6" and value:
+        addresses6(value)
     if key == "seed" and not 0 <= value < 1 << 63:
         raise ValueError("a seed is 0 to 2^63 - 1")
 
@@ -112,9 +116,30 @@ def addresses(cidr: str) -> tuple[str, str, int]:
     return str(interface.ip), str(client), network.prefixlen
 
 
+def addresses6(cidr: str) -> tuple[str, str, int]:
+    """The same of IPv6; ("", "", 64) for none."""
+    if not cidr:
+        return "", "", 64
+    try:
+        interface = ipaddress.IPv6Interface(cidr)
+    except ValueError:
+        raise ValueError(f"an IPv6 address is written like fd77::2/64, not {cidr!r}") from None
+    network = interface.network
+    if network.prefixlen > 126 or network.prefixlen < 8 or "/" not in cidr:
+        raise ValueError(f"the network of {cidr} must have a prefix length of 8 to 126")
+    ip = interface.ip
+    if ip.is_multicast or ip.is_loopback or ip.is_unspecified or ip.is_link_local or ip.ipv4_mapped:
+        raise ValueError(f"{ip} cannot be the appliance's address; one of fd00::/8 can")
+    if ip == network.network_address:
+        raise ValueError(f"{ip} is the address of every router of {network}")
+    client = next(host for host in network.hosts() if host != ip)
+    return str(ip), str(client), network.prefixlen
+
+
 def boot_config(settings: Settings, run_directory: str) -> TestbedConfig:
     """The configuration of the supervisor, with the secrets of this boot."""
     address, client_address, prefix_length = addresses(settings.address)
+    address6, client_address6, prefix_length6 = addresses6(settings.address6)
     return TestbedConfig(
         name=settings.name,
         run_directory=run_directory,
@@ -131,4 +156,7 @@ def boot_config(settings: Settings, run_directory: str) -> TestbedConfig:
         impair=settings.impair,
         seed=settings.seed,
         placement=settings.placement,
+        address6=address6,
+        prefix_length6=prefix_length6,
+        client_address6=client_address6,
     )

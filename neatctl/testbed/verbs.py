@@ -70,6 +70,8 @@ def _say_how_to_reach(settings: Settings, took_s: float) -> None:
     address = settings.address.partition("/")[0]
     note(f"{settings.name}: {settings.replicas} replicas serve at {address} after {took_s:.2f} s. Try:")
     note(f"  neatctl exec {name}-- curl http://{address}/")
+    if settings.address6:
+        note(f"  neatctl exec {name}-- curl -g 'http://[{settings.address6.partition('/')[0]}]/'")
 
 
 def down(run: RunDirectory, force: bool) -> int:

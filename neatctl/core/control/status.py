@@ -63,6 +63,8 @@ class Status(msgspec.Struct, frozen=True):
     uptime_us: int
     replicas_wanted: int
     processes: list[Row]
+    address6: str = ""
+    """"" without IPv6."""
 
 
 def testbed_state(testbed: Testbed) -> str:

@@ -361,6 +361,7 @@ class Supervisor(Work):
                 transport=config.transport,
                 channel=self._channel,
                 address=config.address,
+                address6=config.address6,
                 snapshot=place.snapshot,
             )
         else:
@@ -373,6 +374,9 @@ class Supervisor(Work):
                 address=config.address,
                 prefix_length=config.prefix_length,
                 gateway=config.client_address,
+                address6=config.address6,
+                prefix_length6=config.prefix_length6,
+                gateway6=config.client_address6,
                 mac=config.mac,
                 isn_key=config.isn_key,
                 # What an impairment loses is then one packet, as on a wire.
@@ -383,10 +387,10 @@ class Supervisor(Work):
     # ---- what others may know ----
     def status(self, now: int) -> Status:
         """From what is at hand, and a look at processes younger than the last sample."""
+        config = self.config
         for process in self._processes.values():
             if process.pid not in self._usage and (used := proc.usage(process.pid)) is not None:
                 self._usage[process.pid] = Usage(0.0, used[1])
-        config = self.config
         return Status(
             SCHEMA,
             config.name,
@@ -400,6 +404,7 @@ class Supervisor(Work):
             now - self._started,
             self.testbed.wanted,
             status_rows(self.testbed, self._usage),
+            f"{config.address6}/{config.prefix_length6}" if config.address6 else "",
         )
 
     def _sample(self, now: int) -> None:

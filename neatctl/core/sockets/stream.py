@@ -175,20 +175,21 @@ class Socket:
 
     # ---- listening ----
     def bind(self, address: tuple[str, int]) -> None:
-        """Choose address ("" for any) and port (0 for a free one). Whether they are free is checked by listen()."""
+        """Choose address ("" for any of both families, "0.0.0.0" or "::" for any of one) and port (0 for a free one).
+        Whether they are free is checked by listen()."""
         self._open()
         host, port = address
         if not 0 <= port <= 65535:
             raise OverflowError("bind(): port must be 0-65535.")
         if self._bound or self.flow is not None:
             raise failure(errno.EINVAL)
-        if host not in ("", "0.0.0.0"):
+        if host:
             try:
-                kernel.inet_pton(kernel.AF_INET, host)
+                kernel.inet_pton(kernel.AF_INET6 if ":" in host else kernel.AF_INET, host)
             except OSError:
-                raise kernel.gaierror(kernel.EAI_NONAME, f"{host!r} is not an IPv4 address") from None
+                raise kernel.gaierror(kernel.EAI_NONAME, f"{host!r} is not an IP address") from None
         self._bound = True
-        self._address = "" if host == "0.0.0.0" else host
+        self._address = host
         self._port = port
 
     def listen(self, backlog: int = 128) -> None:

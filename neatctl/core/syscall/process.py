@@ -38,7 +38,9 @@ class SyscallProcess(Work):
         self._kind = "zmq-inproc" if config.channel == "zmq" and config.transport == "inproc" else config.channel
         self._bells = os.path.join(config.run_directory, "bells")
         rings = os.path.join(config.run_directory, "rings")
-        self.server = SyscallServer(config.generation, config.address, rings, config.snapshot, self._kind)
+        self.server = SyscallServer(
+            config.generation, config.address, rings, config.snapshot, self._kind, config.address6
+        )
         self.undecodable = 0
         self.undelivered = 0
         self._inject = ""

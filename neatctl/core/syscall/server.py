@@ -50,7 +50,15 @@ _MAX_EARLY = 256
 class SyscallServer:
     """The machine. Channels to make and remove stand in `channels_made` and `channels_gone` after each call."""
 
-    def __init__(self, generation: int, address: str, rings: str, snapshot: bytes = b"", channel: str = "ring") -> None:
+    def __init__(
+        self,
+        generation: int,
+        address: str,
+        rings: str,
+        snapshot: bytes = b"",
+        channel: str = "ring",
+        address6: str = "",
+    ) -> None:
         self.generation = generation
         self.channels_made: list[tuple[str, int, bytes]] = []
         """Path, generation and application of channels that there must be before this turn's messages go out."""
@@ -60,7 +68,7 @@ class SyscallServer:
         self.apps: dict[bytes, s.App] = {}
         self.listeners: dict[int, s.Listener] = {}
         self.replicas: dict[int, s.Peer] = {}
-        self._address = address
+        self._addresses = [each for each in (address, address6) if each]
         self._rings = rings
         self._channel = channel
         self._out: list[tuple[bytes, Message]] = []
@@ -267,12 +275,13 @@ class SyscallServer:
             return errno.EINVAL, f"{message.port} is not a port"
         if not _are_sound(message.options):
             return errno.EINVAL, f"{message.options} are no options of a socket"
-        if message.address not in ("", "0.0.0.0", self._address):
+        if message.address not in ("", "0.0.0.0", "::", *self._addresses):
             try:
-                ipaddress.IPv4Address(message.address)
+                ipaddress.ip_address(message.address)
             except ValueError:
-                return errno.EINVAL, f"{message.address!r} is not an IPv4 address"
-            return errno.EADDRNOTAVAIL, f"this stack's address is {self._address}, not {message.address}"
+                return errno.EINVAL, f"{message.address!r} is not an IP address"
+            ours = " and ".join(self._addresses)
+            return errno.EADDRNOTAVAIL, f"this stack's address is {ours}, not {message.address}"
         holder = self._holder(message.port, message.reuse_port) if message.port else None
         if holder is not None:
             return errno.EADDRINUSE, f"port {message.port} is in use by {holder.name} (process {holder.pid})"
