@@ -76,7 +76,7 @@ def call(tables: Tables, app: Application, memory: Memory, at: int, octets: int,
     if kind == _SEND:
         _send(tables, tcb, memory, at + _HEADER, octets - _HEADER, flags, now)
     elif kind == _CONSUMED:
-        _consumed(tables, tcb, value)
+        _consumed(tables, tcb, value, now)
     elif kind == _SHUT:
         shut(tables, tcb)
     elif kind == _CLOSE:
@@ -134,16 +134,41 @@ def _send(tables: Tables, tcb: Tcb, memory: Memory, at: int, octets: int, flags:
         shut(tables, tcb)
 
 
-def _consumed(tables: Tables, tcb: Tcb, octets: int) -> None:
+def _consumed(tables: Tables, tcb: Tcb, octets: int, now: int) -> None:
     """The receive window may open; the peer hears of it at once only if it was more than half closed (MUST-39)."""
     if octets > tcb.unread:
         raise PeerFault("record", f"CONSUMED {octets} of {tcb.unread}")
     tcb.unread -= octets
+    if tcb.receive_octets < tables.receive_most_octets:
+        _grow(tables, tcb, octets, now)
     if 2 * (tcb.rcv_adv - tcb.rcv_nxt) <= tcb.receive_octets:
         gain = min(window_edge(tcb), tcb.rcv_nxt + (_LARGEST_FIELD << tcb.rcv_scale)) - tcb.rcv_adv
         if gain >= min(tcb.receive_octets >> 1, 2 * tcb.mss):
             tcb.ack_now = True
             tables.touch(tcb)
+
+
+def _grow(tables: Tables, tcb: Tcb, octets: int, now: int) -> None:
+    """Dynamic right-sizing: a buffer holds twice what the program reads in a round trip, and more while that rises, so
+    that the window limits neither a steady sender nor one in slow start. It only ever grows."""
+    tcb.taken += octets
+    rtt_us = min(tcb.srtt_us, tcb.min_rtt_us)
+    since_us = now - tcb.taken_us
+    if since_us < rtt_us or since_us <= 0:
+        return
+    taken = tcb.taken * rtt_us // since_us if tcb.taken_us else 0
+    want = 2 * taken + 4 * max(taken - tcb.taken_before, 0)
+    tcb.taken_before = taken
+    tcb.taken_us = now
+    tcb.taken = 0
+    if want <= tcb.receive_octets or (tcb.options is not None and tcb.options.receive_octets):
+        return
+    want = min(want, tables.receive_most_octets, _LARGEST_FIELD << tcb.rcv_scale) - tcb.receive_octets
+    want = min(want, tables.grown_most_octets - tables.grown_octets)
+    if want > 0:
+        tcb.receive_octets += want
+        tcb.grown_octets += want
+        tables.grown_octets += want
 
 
 def _option(tables: Tables, tcb: Tcb, option: int, value: int, now: int) -> None:

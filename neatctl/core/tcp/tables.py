@@ -41,6 +41,10 @@ class Tables:
         self.ecn = config.ecn
         """Active opens ask for ECN; who asks us always gets it, as with Linux."""
         self.receive_octets = config.receive_buffer_octets
+        self.receive_most_octets = config.receive_buffer_most_octets
+        self.grown_most_octets = config.receive_growth_octets
+        self.grown_octets = 0
+        """How much the receive buffers of all connections are larger than they began (calls.py)."""
         self.send_octets = config.send_buffer_octets
         self.max_connections = min(config.max_connections, _SLOT_MASK)
         self.option_sets = OptionSets()
@@ -91,7 +95,8 @@ class Tables:
         return mtu - _IPV6_HEADER - _TCP_HEADER
 
     def scale_for(self, receive_octets: int) -> int:
-        """The window scale that a receive buffer needs (RFC 7323 section 2.3)."""
+        """The window scale that a receive buffer needs, as large as it may grow (RFC 7323 section 2.3)."""
+        receive_octets = max(receive_octets, self.receive_most_octets)
         scale = 0
         while receive_octets >> scale > 0xFFFF:
             scale += 1
@@ -136,6 +141,8 @@ class Tables:
             self.kept -= tcb.reassembly.cost
             tcb.reassembly = None
         tcb.flight = None
+        self.grown_octets -= tcb.grown_octets
+        tcb.grown_octets = 0
         self.free_id(tcb)
 
     def number(self, tcb: Tcb) -> None:

@@ -37,6 +37,7 @@ cdef class Tcb(Flow):
     cdef public long long dup_acks, recovery, recover, sent_us, min_rtt_us
     cdef public long long rtx_us, rack_us, tail_end, ack_us, slow_us, challenge_us, dups_owed
     cdef public long long heard_us, receive_octets, room_lump
+    cdef public long long taken, taken_before, taken_us, grown_octets
     cdef public object options, rare
     cdef public int error, soft_error, cork
     cdef public bint fin_queued, nodelay, ts_ok, sack_ok, scale_ok, cwnd_limited, persist

@@ -179,6 +179,13 @@ class Tcb(Flow):
 
     receive_octets: int
     """The receive buffer."""
+    taken: int
+    """Octets that the program read since `taken_us`."""
+    taken_before: int
+    """What it read in the round trip before that."""
+    taken_us: int
+    grown_octets: int
+    """How much the receive buffer has grown by itself (calls.py)."""
     room_lump: int
     """ROOM is told when so many octets are owed: a quarter of the send buffer."""
     cork: int
@@ -221,6 +228,7 @@ class Tcb(Flow):
         self.recover = self.sent_us = self.challenge_us = self.dups_owed = 0
         self.error = self.soft_error = 0
         self.heard_us = self.receive_octets = self.room_lump = self.cork = 0
+        self.taken = self.taken_before = self.taken_us = self.grown_octets = 0
         self.quickack = False
         self.options = self.rare = None
         self.fin_queued = self.nodelay = self.ts_ok = self.sack_ok = self.scale_ok = self.cwnd_limited = False

@@ -114,6 +114,7 @@ class Machine:
             gso_octets=0,
             checksum_offload=False,
             receive_buffer_octets=options.receive_buffer_octets,
+            receive_buffer_most_octets=0,
             send_buffer_octets=options.send_buffer_octets,
         )
 

@@ -52,6 +52,7 @@ def config(**changes: object) -> ReplicaConfig:
         "gateway": "",
         "mac": MAC,
         "isn_key": bytes(range(16)),
+        "receive_buffer_most_octets": 0,
     }
     return ReplicaConfig(**(settings | changes))  # type: ignore[arg-type]
 
