@@ -11,7 +11,6 @@ from typing import NamedTuple
 IMPLEMENTED = "implemented"
 NOT_APPLICABLE = "not applicable"
 DEVIATES = "deviates"
-_IPV6 = "TCP runs over IPv4 only"
 _ROUTES = "packets with source routes are not routed back: RFC 7126 has them dropped"
 
 
@@ -68,17 +67,17 @@ REQUIREMENTS = (
     Requirement("MUST-64", "MUST", "options need no alignment"),
     Requirement("MUST-14", "MUST", "the MSS option is sent and taken"),
     Requirement("SHLD-5", "SHOULD", "the MSS option is sent unless it is 536 (IPv4)"),
-    Requirement("SHLD-5", "SHOULD", "the MSS option is sent unless it is 1220 (IPv6)", DEVIATES, _IPV6, "ipv6"),
+    Requirement("SHLD-5", "SHOULD", "the MSS option is sent unless it is 1220 (IPv6)", word="ipv6"),
     Requirement("MAY-3", "MAY", "the MSS option may be sent always"),
     Requirement("MUST-15", "MUST", "without the option the MSS is 536 (IPv4)"),
-    Requirement("MUST-15", "MUST", "without the option the MSS is 1220 (IPv6)", DEVIATES, _IPV6, "ipv6"),
+    Requirement("MUST-15", "MUST", "without the option the MSS is 1220 (IPv6)", word="ipv6"),
     Requirement("MUST-16", "MUST", "the effective MSS is calculated"),
     Requirement(
         "SHLD-6",
         "SHOULD",
-        "the MSS follows the MTU of the path",
-        DEVIATES,
-        "the MTU of the link is used for every path",
+        "the MSS sent is of the interface's smallest MTU",
+        NOT_APPLICABLE,
+        "the MTU of the link does not change from packet to packet",
     ),
     Requirement("MUST-65", "MUST NOT", "the MSS option is on a segment without SYN"),
     Requirement("MUST-67", "MUST", "the MSS that is sent follows from what can be received"),
@@ -152,7 +151,13 @@ REQUIREMENTS = (
     Requirement("MUST-54", "MUST", "ICMP messages reach TCP"),
     Requirement("SHLD-25", "SHOULD", "unreachable 0, 1, 5: the application is told"),
     Requirement("MUST-56", "MUST NOT", "unreachable 0, 1, 5: the connection ends"),
-    Requirement("SHLD-26", "SHOULD", "unreachable 2 to 4: the connection ends"),
+    Requirement(
+        "SHLD-26",
+        "SHOULD",
+        "unreachable 2 to 4: the connection ends",
+        DEVIATES,
+        "an open ends; an established connection takes it for a soft error (RFC 5927)",
+    ),
     Requirement("MUST-55", "MUST", "source quench is dropped in silence"),
     Requirement("MUST-56", "MUST NOT", "time exceeded: the connection ends", word="time_exceeded"),
     Requirement("MUST-56", "MUST NOT", "parameter problem: the connection ends", word="parameter_problem"),
@@ -177,7 +182,7 @@ REQUIREMENTS = (
     Requirement("MAY-14", "MAY", "a FLUSH call", DEVIATES, "there is none: nothing is held for long"),
     Requirement("MUST-43", "MUST", "OPEN may name a local address"),
     Requirement("MAY-12", "MAY", "protection against injected octets"),
-    Requirement("SHLD-8", "SHOULD", "ECN", DEVIATES, "not implemented"),
-    Requirement("MAY-18", "MAY", "other algorithms that conform", DEVIATES, "NewReno alone"),
+    Requirement("SHLD-8", "SHOULD", "ECN"),
+    Requirement("MAY-18", "MAY", "other algorithms that conform"),
 )
 """All of appendix B."""

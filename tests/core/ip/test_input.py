@@ -134,8 +134,9 @@ def test_segment_to_a_closed_port_is_reset() -> None:
     assert int.from_bytes(frame[42:46], "big") == 10
 
 
-def test_must_50_syn_with_ip_options_reaches_tcp() -> None:
-    (frame,) = Replica().hear(ethernet(ipv4(tcp(0x02), TCP, options=b"\x01" * 4)))
+@pytest.mark.parametrize("options", [b"\x01" * 4, b"\x5e\x04ab", b"\x1e\x03a\x00"])
+def test_must_50_syn_with_unknown_ip_options_reaches_tcp(options: bytes) -> None:
+    (frame,) = Replica().hear(ethernet(ipv4(tcp(0x02), TCP, options=options)))
     assert frame[34:38] == (80).to_bytes(2, "big") + (40000).to_bytes(2, "big")
 
 

@@ -146,7 +146,7 @@ def test_bad_tcp_checksum_is_dropped_unless_the_device_vouches() -> None:
 
 
 @pytest.mark.parametrize("plain", [True, False])
-def test_must_5_a_handshake_announces_what_the_link_takes_and_defaults_to_1220(plain: bool) -> None:
+def test_shld_5_must_15_ipv6_a_handshake_announces_the_mtu_and_takes_1220_for_none(plain: bool) -> None:
     """MUST-15: without the option IPv6 has 1220."""
     replica = Replica6()
     replica.stack.tcp.attach(1, Queue().producer)

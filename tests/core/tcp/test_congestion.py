@@ -25,7 +25,7 @@ def grow(cc: Congestion, seconds: float, now: int, rtt_us: int = RTT) -> int:
     return now
 
 
-def test_each_name_has_its_algorithm_and_cubic_is_the_default() -> None:
+def test_may_18_each_name_has_its_algorithm_and_cubic_is_the_default() -> None:
     kinds = [type(congestion(number)) for number in range(len(CONGESTIONS))]
     assert dict(zip(CONGESTIONS, kinds, strict=True)) == {"cubic": Cubic, "reno": NewReno}
     assert isinstance(congestion(-1), Cubic)

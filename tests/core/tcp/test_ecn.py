@@ -91,7 +91,7 @@ def test_after_a_loss_the_next_new_octets_say_that_the_rate_was_reduced() -> Non
 
 
 @pytest.mark.parametrize(("answer", "ecn"), [("SAE", ECT), ("SA", 0), ("SAEW", 0)])
-def test_an_active_open_asks_and_takes_the_answer(answer: str, ecn: int) -> None:
+def test_shld_8_an_active_open_asks_and_takes_the_answer(answer: str, ecn: int) -> None:
     host = Host(ecn=True)
     tcp: TcpLayer = host.tcp
     tcp.connect(APP, SERVER, PORT, CLIENT, 40000, host.now)
