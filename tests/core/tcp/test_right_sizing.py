@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neatctl.core.channel.records import CONSUMED
+from neatctl.core.channel.records import CONSUMED, OPTION
 from neatctl.core.channel.socket_options import RECEIVE_OCTETS as RECEIVE
 from tests.core.tcp.host import MS, Host, Peer
 
@@ -60,7 +60,7 @@ def test_a_slow_reader_needs_no_more() -> None:
 def test_what_the_program_has_set_stays() -> None:
     host = growing()
     peer = opened(host)
-    peer.tcb.options = host.tcp.tables.option_sets.changed(None, RECEIVE, START)
+    host.say(OPTION, peer.id, RECEIVE, START)
     stream(peer, 6)
     assert peer.tcb.receive_octets == START
 
