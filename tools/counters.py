@@ -11,6 +11,7 @@ from pathlib import Path
 
 from neatctl.core.ip.counters import SENTENCES as IP
 from neatctl.core.tcp.counters import SENTENCES as TCP
+from neatctl.core.udp.counters import SENTENCES as UDP
 from neatctl.nic.counters import DECLARED as NIC
 from neatctl.nic.counters import PER_REPLICA
 
@@ -36,6 +37,7 @@ def page() -> str:
             section("Driver", "neatctl/nic/counters.py", "", dict(NIC.values()) | PER_REPLICA),
             section("Replica: IP", "neatctl/core/ip/counters.py", "ip_", IP),
             section("Replica: TCP", "neatctl/core/tcp/counters.py", "tcp_", TCP),
+            section("Replica: UDP", "neatctl/core/udp/counters.py", "udp_", UDP),
         ]
     )
 

@@ -1,28 +1,33 @@
-"""An echo server: the first file to read for whoever writes a program for the stack.
+"""An echo server (RFC 862): the first file to read for whoever writes a program for the stack.
 
     python -m neatctl.apps.echo /run/neatctl/default --port 7
 
-One thread serves all connections: it waits with `Poll` for what is ready and never for one socket. The
-same few calls as with Python's `socket` and `select` modules.
+One thread serves all connections, and datagrams beside them: it waits with `Poll` for what is ready and never for one
+socket. The same few calls as with Python's `socket` and `select` modules.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from neatctl.core.sockets import POLLIN, POLLOUT, Poll, Socket, Stack
+from neatctl.core.sockets import POLLIN, POLLOUT, DatagramSocket, Poll, Socket, Stack
 
 CHUNK_OCTETS = 65536
+BURST = 64
 
 
 def serve(stack: Stack, port: int) -> None:
-    """Give every octet that arrives on this port back to its sender, for ever."""
+    """Give every octet and datagram that arrives on this port back to its sender, for ever."""
     listener = stack.socket()
     listener.bind(("", port))
     listener.listen()
     listener.setblocking(False)
     poll = Poll(stack)
     poll.register(listener, POLLIN)
+    datagrams = stack.datagram_socket()
+    datagrams.bind(("", port))
+    datagrams.setblocking(False)
+    poll.register(datagrams, POLLIN)
     unsent: dict[Socket, bytes] = {}
     while True:
         for sock, _ in poll.poll():
@@ -30,8 +35,20 @@ def serve(stack: Stack, port: int) -> None:
                 connection, _ = listener.accept()
                 connection.setblocking(False)
                 poll.register(connection, POLLIN)
+            elif sock is datagrams:
+                return_datagrams(datagrams)
             elif isinstance(sock, Socket):
                 echo(sock, poll, unsent)
+
+
+def return_datagrams(datagrams: DatagramSocket) -> None:
+    """Send back what has arrived; what cannot be sent now is lost, as datagrams may be."""
+    for _ in range(BURST):
+        try:
+            octets, sender = datagrams.recvfrom(65535)
+            datagrams.sendto(octets, sender)
+        except OSError:  # nothing more has arrived, there is no room, or the way back is closed
+            return
 
 
 def echo(connection: Socket, poll: Poll, unsent: dict[Socket, bytes]) -> None:

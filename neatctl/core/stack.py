@@ -1,22 +1,24 @@
 """The stack of one replica, sans-IO: records of a NIC queue and socket records in, the same out, time as an argument.
 
-Made of IP input, IP output and TCP; what is here is their order. No clock, socket, file or randomness inside.
+Made of IP input, IP output, TCP and UDP; what is here is their order. No clock, socket, file or randomness inside.
 """
 
 from __future__ import annotations
 
 from neatctl.core.channel.face import PeerFault, Producer
-from neatctl.core.channel.records import FLOW, FLOWS_TOLD, FRAME, FRAME_AT, KIND_AT
+from neatctl.core.channel.records import FLOW, FLOWS_TOLD, FRAME, FRAME_AT, KIND_AT, SEND_TO, SOCKET_HEADER
 from neatctl.core.control.config import ReplicaConfig
 from neatctl.core.ip.counters import IpCounters
 from neatctl.core.ip.input import IpInput
 from neatctl.core.ip.output import IpOutput
 from neatctl.core.native import Memory
 from neatctl.core.tcp.layer import TcpLayer
+from neatctl.core.udp.udp_layer import UdpLayer
 
 _FRAME_AT = FRAME_AT
 _KIND_AT = KIND_AT
 _FRAME = FRAME
+_SEND_TO, _SOCKET_HEADER = SEND_TO, SOCKET_HEADER
 _NEIGHBOURS_US = 1_000_000
 
 
@@ -27,7 +29,8 @@ class Stack:
         self.counters = IpCounters()
         self.output = IpOutput(config, self.counters)
         self.tcp = TcpLayer(config, self.output)
-        self._input = IpInput(config, self.output, self.tcp, self.counters)
+        self.udp = UdpLayer(config, self.output)
+        self._input = IpInput(config, self.output, self.tcp, self.udp, self.counters)
         self._neighbours_us = 0
         self._first = config.generation == 1
         """Nobody of this boot used our addresses before."""
@@ -54,6 +57,13 @@ class Stack:
             self.counters.drop_record += 1
             raise PeerFault("record", f"{octets} octets that are no frame")
         self._input.receive(memory, at, octets, now)
+
+    def command(self, app: int, memory: Memory, at: int, octets: int, now: int) -> None:
+        """A socket record of an attached application. PeerFault("record") if it is malformed."""
+        if octets >= _SOCKET_HEADER and memory.get8(at) == _SEND_TO:
+            self.udp.command(app, memory, at, octets, now)
+        else:
+            self.tcp.command(app, memory, at, octets, now)
 
     def transmit(self, now: int) -> int:
         """Send what is due after a burst; how many segments."""

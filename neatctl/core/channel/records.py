@@ -78,6 +78,11 @@ OPENING = 8
 ACCEPTED, the local end chosen."""
 REFUSED = 9
 """A CONNECT cannot be: value is its number, second an errno."""
+DATAGRAM = 10
+"""A datagram for the socket id. Payload: its ends as in ACCEPTED, value octets of them, then its octets."""
+UNDELIVERED = 11
+"""A datagram of the socket id did not arrive: value is an errno, second 1 if it did not leave (0: the other end, or a
+host on the way, said so). Payload: its ends, as in SEND_TO."""
 
 # Application to replica.
 SEND = 16
@@ -102,6 +107,10 @@ chooses), remote address, local address (zeros: the replica's), then options (ch
 connection begins with, each number and value (32 bits each); value is how many octets of it are ports and addresses
 (12 or 36)."""
 
+SEND_TO = 25
+"""A datagram of the socket id. Payload: its ends (remote port, 16 zeros, remote address, local address; zeros: the
+replica's), value octets of them, 12 or 36, then its octets."""
+
 THEN_SHUT = 1
 THEN_CLOSE = 2
 
@@ -110,3 +119,7 @@ NODELAY = 1
 
 MAX_SEND = 65536
 """The most octets in one SEND or DATA record."""
+MAX_DATAGRAM = 65527
+"""The most octets in one datagram: over IPv6; over IPv4 they are 20 fewer."""
+MAX_ENDS = 36
+"""The most octets of ports and addresses."""

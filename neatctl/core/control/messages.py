@@ -183,6 +183,8 @@ class Listen(Message, frozen=True):
     reuse_port: bool = False
     options: dict[int, int] = {}
     """What connections begin with, by the numbers of channel/socket_options.py."""
+    datagrams: bool = False
+    """A UDP socket: bind() alone; backlog and options mean nothing."""
 
 
 class Tune(Message, frozen=True):
@@ -274,7 +276,7 @@ class AppLink(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Subsocket(msgspec.Struct, array_like=True, frozen=True):
-    """One listening socket as a replica sees it (paper section 3.3)."""
+    """One listening socket, or bound UDP socket, as a replica sees it (paper section 3.3)."""
 
     listener: int
     app: int
@@ -282,6 +284,7 @@ class Subsocket(msgspec.Struct, array_like=True, frozen=True):
     port: int
     backlog: int
     options: dict[int, int] = {}
+    datagrams: bool = False
 
 
 class Setup(Message, frozen=True):

@@ -1,7 +1,7 @@
 """IPv6 extension headers, fragments among them, and whom the packet behind them is for.
 
 RFC 8200 section 4, RFC 5095 (routing type 0), RFC 6946 (atomic fragments), RFC 7112 (whole header chains); limits as
-RFC 8504 section 5.3 has them. TCP without any is taken in input6.py. Knows of TCP only that it takes segments.
+RFC 8504 section 5.3 has them. TCP without any is taken in input6.py. Knows of TCP and UDP only that they take theirs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from neatctl.core.native import Memory
 
 if TYPE_CHECKING:
     from neatctl.core.tcp.layer import TcpLayer
+    from neatctl.core.udp.udp_layer import UdpLayer
 
 MAX_HEADERS = 8
 MAX_OPTIONS = 16
@@ -35,9 +36,12 @@ _PAYLOAD_LENGTH_AT = 4
 class Chain:
     """Takes apart what is not plain TCP."""
 
-    def __init__(self, output: IpOutput, tcp: TcpLayer, counters: IpCounters, icmp: icmp6.Icmp6) -> None:
+    def __init__(
+        self, output: IpOutput, tcp: TcpLayer, udp: UdpLayer, counters: IpCounters, icmp: icmp6.Icmp6
+    ) -> None:
         self._output = output
         self._tcp = tcp
+        self._udp = udp
         self._counters = counters
         self._icmp = icmp
         self._fragments = FragmentBuffer(counters)
@@ -127,7 +131,8 @@ class Chain:
                 key = memory.bytes(ip + 8, 32) + memory.bytes(ip + at, 4)
                 self._tcp.arrive(memory, ip + at, total - at, key, known, now)
         elif kind == _UDP:
-            self._icmp.send_error(memory, ip, icmp6.UNREACHABLE, icmp6.PORT_UNREACHABLE, 0, multicast, now)
+            if not self._udp.arrive(memory, ip + at, total - at, ip + 8, 16, known):
+                self._icmp.send_error(memory, ip, icmp6.UNREACHABLE, icmp6.PORT_UNREACHABLE, 0, multicast, now)
         else:
             self._refuse(memory, ip, icmp6.UNKNOWN_HEADER, named_at, multicast, now)
 

@@ -1,19 +1,21 @@
 """ICMP for IPv4: echo, what routers and hosts say of our packets, and what we say of theirs.
 
 RFC 792, RFC 1122 section 3.2.2, RFC 1812 section 4.3.2.7 (what never has an error). TCP hears of its segments in one
-face for both families, in ICMP's codes. Knows of TCP only that it takes bad news.
+face for both families, in ICMP's codes; UDP of its datagrams as errnos. Knows of both only that they take bad news.
 """
 
 from __future__ import annotations
 
+from errno import ECONNREFUSED, ENOPROTOOPT, EPROTO
 from typing import TYPE_CHECKING
 
 from neatctl.core.ip.counters import IpCounters
-from neatctl.core.ip.output import IpOutput
+from neatctl.core.ip.output import UDP, IpOutput
 from neatctl.core.native import Memory
 
 if TYPE_CHECKING:
     from neatctl.core.tcp.layer import TcpLayer
+    from neatctl.core.udp.udp_layer import UdpLayer
 
 ICMP = 1
 _TCP = 6
@@ -24,6 +26,8 @@ PROTOCOL_UNREACHABLE, PORT_UNREACHABLE, _FRAGMENTATION_NEEDED = 2, 3, 4
 REASSEMBLY_TIME = 1
 _ANY_SOFT_CODE = 0
 _ERRORS = (3, 4, 5, 11, 12)
+_ERRNOS = {PORT_UNREACHABLE: ECONNREFUSED, PROTOCOL_UNREACHABLE: ENOPROTOOPT}
+"""What a UDP socket is told, by the code of destination unreachable; not the others, which may pass (as Linux)."""
 _QUOTED = 8
 _ERROR_GAP_US = 1_000
 _ERROR_BURST_US = 100_000
@@ -48,9 +52,12 @@ class ErrorRate:
 class Icmp:
     """ICMP of one interface."""
 
-    def __init__(self, output: IpOutput, tcp: TcpLayer, counters: IpCounters, rate: ErrorRate) -> None:
+    def __init__(
+        self, output: IpOutput, tcp: TcpLayer, udp: UdpLayer, counters: IpCounters, rate: ErrorRate
+    ) -> None:
         self._output = output
         self._tcp = tcp
+        self._udp = udp
         self._counters = counters
         self._rate = rate
 
@@ -74,7 +81,7 @@ class Icmp:
             self._counters.drop_icmp += 1
 
     def _quoted(self, memory: Memory, at: int, octets: int, kind: int, now: int) -> None:
-        """Bad news about a packet that we sent: TCP hears of it under the key as it arrives."""
+        """Bad news about a packet that we sent: its protocol hears of it under the key of an answer."""
         quoted = at + 8
         if octets < 8 + _IPV4 + _QUOTED:
             self._counters.drop_short += 1
@@ -84,7 +91,8 @@ class Icmp:
             self._counters.drop_header += 1
             return
         ours = memory.bytes(quoted + 12, 4) == self._output.local
-        if memory.get8(quoted + 9) != _TCP or not ours or memory.get16(quoted + 6) & 0x1FFF:
+        protocol = memory.get8(quoted + 9)
+        if protocol not in (_TCP, UDP) or not ours or memory.get16(quoted + 6) & 0x1FFF:
             self._counters.drop_icmp += 1
             return
         self._counters.errors_in += 1
@@ -97,7 +105,13 @@ class Icmp:
         )
         seq = memory.get32(ports + 4)
         code = memory.get8(at + 1)
-        if kind != UNREACHABLE:
+        if protocol == UDP:
+            if kind == UNREACHABLE and code == _FRAGMENTATION_NEEDED:
+                self._udp.too_big(key, memory.get16(at + 6), now)
+            else:
+                error = _ERRNOS.get(code, 0) if kind == UNREACHABLE else 0
+                self._udp.unreachable(key, EPROTO if kind == PARAMETER_PROBLEM else error)
+        elif kind != UNREACHABLE:
             self._tcp.unreachable(key, _ANY_SOFT_CODE, seq, now)
         elif code == _FRAGMENTATION_NEEDED:
             self._tcp.too_big(key, seq, memory.get16(at + 6), memory.get16(quoted + 2), now)

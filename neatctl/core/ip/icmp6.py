@@ -1,22 +1,24 @@
 """ICMPv6: echo, errors both ways, and the way to Neighbour Discovery and listener queries.
 
 RFC 4443; RFC 6980 (discovery is never taken from fragments). TCP hears of its segments in the same face as for IPv4, in
-ICMP's codes (RFC 5461 section 2). Knows of TCP only that it takes bad news.
+ICMP's codes (RFC 5461 section 2), UDP of its datagrams as errnos. Knows of both only that they take bad news.
 """
 
 from __future__ import annotations
 
+from errno import EACCES, ECONNREFUSED, EPROTO
 from typing import TYPE_CHECKING
 
 from neatctl.core.ip.addresses6 import UNSPECIFIED
 from neatctl.core.ip.counters import IpCounters
 from neatctl.core.ip.discovery import ICMPV6, LISTENER_QUERY, REDIRECT, SOLICITATION, Discovery
 from neatctl.core.ip.icmp import ErrorRate
-from neatctl.core.ip.output import IpOutput, Path
+from neatctl.core.ip.output import UDP, IpOutput, Path
 from neatctl.core.native import Memory
 
 if TYPE_CHECKING:
     from neatctl.core.tcp.layer import TcpLayer
+    from neatctl.core.udp.udp_layer import UdpLayer
 
 UNREACHABLE, _TOO_BIG, TIME_EXCEEDED, PARAMETER_PROBLEM = 1, 2, 3, 4
 PORT_UNREACHABLE = 4
@@ -31,13 +33,18 @@ _ADMINISTRATIVELY = 1
 _SOFT, _PROTOCOL_CODE, _PORT_CODE = 0, 2, 3
 """Codes of ICMP for IPv4, as TCP knows them."""
 _SKIPPED = (0, 43, 60)
+_ERRNOS = {PORT_UNREACHABLE: ECONNREFUSED, _ADMINISTRATIVELY: EACCES, 5: EACCES, 6: EACCES}
+"""What a UDP socket is told, by the code of destination unreachable (5, 6: policy); not the others (as Linux)."""
 
 
 class Icmp6:
     """ICMPv6 of one interface."""
 
-    def __init__(self, output: IpOutput, tcp: TcpLayer, counters: IpCounters, rate: ErrorRate) -> None:
+    def __init__(
+        self, output: IpOutput, tcp: TcpLayer, udp: UdpLayer, counters: IpCounters, rate: ErrorRate
+    ) -> None:
         self._output = output
+        self._udp = udp
         self._discovery: Discovery = output.discovery  # type: ignore[assignment]
         self._tcp = tcp
         self._counters = counters
@@ -74,7 +81,7 @@ class Icmp6:
             counters.drop_icmp += 1
 
     def _quoted(self, memory: Memory, at: int, octets: int, now: int) -> None:
-        """Bad news about a packet that we sent: TCP hears of it under the key as it arrives."""
+        """Bad news about a packet that we sent: its protocol hears of it under the key of an answer."""
         quoted = at + 8
         if octets < 8 + _IPV6 + _QUOTED_TCP:
             self._counters.drop_short += 1
@@ -83,7 +90,8 @@ class Icmp6:
             self._counters.drop_header += 1
             return
         source = memory.bytes(quoted + 8, 16)
-        if memory.get8(quoted + 6) != _TCP or not self._discovery.addresses.is_ours(source):
+        protocol = memory.get8(quoted + 6)
+        if protocol not in (_TCP, UDP) or not self._discovery.addresses.is_ours(source):
             self._counters.drop_icmp += 1
             return
         self._counters.errors_in += 1
@@ -91,6 +99,13 @@ class Icmp6:
         key = memory.bytes(quoted + 24, 16) + source + memory.bytes(ports + 2, 2) + memory.bytes(ports, 2)
         seq = memory.get32(ports + 4)
         kind, code = memory.get8(at), memory.get8(at + 1)
+        if protocol == UDP:
+            if kind == _TOO_BIG:
+                self._udp.too_big(key, memory.get32(at + 4), now)
+            else:
+                error = _ERRNOS.get(code, 0) if kind == UNREACHABLE else 0
+                self._udp.unreachable(key, EPROTO if kind == PARAMETER_PROBLEM else error)
+            return
         if kind == _TOO_BIG:
             mtu = memory.get32(at + 4)
             self._tcp.too_big(key, seq, mtu, _IPV6 + memory.get16(quoted + 4), now)

@@ -6,6 +6,7 @@ from neatctl.core.ip.keys cimport Keys
 from neatctl.core.ip.output cimport IpOutput
 from neatctl.core.native cimport Memory
 from neatctl.core.tcp.layer cimport TcpLayer
+from neatctl.core.udp.udp_layer cimport UdpLayer
 
 cdef long long _ETHERNET, _IPV4_MIN, _ETHERTYPE_IPV4, _ETHERTYPE_ARP, _ETHERTYPE_IPV6, _ICMP, _TCP, _UDP, _MULTICAST
 cdef long long _BROADCAST, _FRAGMENTED, _MORE, _CHECKSUM_KNOWN, _FLAGS_AT, _FRAME_AT, _KEY_OCTETS
@@ -15,6 +16,7 @@ cdef long long _PORT_UNREACHABLE, _PROTOCOL_UNREACHABLE
 cdef class IpInput:
     cdef IpOutput _output
     cdef TcpLayer _tcp
+    cdef UdpLayer _udp
     cdef IpCounters _counters
     cdef long long _local, _directed_broadcast
     cdef Memory _mac
@@ -26,7 +28,7 @@ cdef class IpInput:
     cpdef expire(self, long long now)
     @cython.locals(counters=IpCounters, ip=cython.longlong, version=cython.longlong, header=cython.longlong, total=cython.longlong, destination=cython.longlong)
     cdef _ipv4(self, Memory memory, long long frame, long long octets, bint known, bint group, long long now)
-    @cython.locals(ip=cython.longlong, protocol=cython.longlong, key=bytes, code=cython.longlong)
+    @cython.locals(ip=cython.longlong, protocol=cython.longlong, key=bytes)
     cdef _payload(self, Memory memory, long long frame, long long header, long long total, bint known, long long now)
     @cython.locals(first=cython.longlong)
     cdef bint _source_is_sound(self, long long source) except -1

@@ -1,7 +1,7 @@
-"""The way into a replica: Ethernet, ARP, IPv4 and its checks, fragments; TCP segments go on to the TCP layer.
+"""The way into a replica: Ethernet, ARP, IPv4 and its checks, fragments; segments and datagrams go on to TCP and UDP.
 
 RFC 791, RFC 1122 section 3.2.1, RFC 1812 section 5.3.7 (martians). ICMP is in icmp.py, IPv6 in input6.py. What is wrong
-is counted under its reason and dropped. Knows of TCP only that it takes segments.
+is counted under its reason and dropped. Knows of TCP and UDP only that they take what is theirs.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from neatctl.core.ip.output import IpOutput
 from neatctl.core.ip.reassembling import LARGEST, FragmentBuffer
 from neatctl.core.native import Memory
 from neatctl.core.tcp.layer import TcpLayer
+from neatctl.core.udp.udp_layer import UdpLayer
 
 _ETHERNET = 14
 _IPV4_MIN = 20
@@ -43,9 +44,12 @@ _KEY_OCTETS = 12
 class IpInput:
     """The input of one interface."""
 
-    def __init__(self, config: ReplicaConfig, output: IpOutput, tcp: TcpLayer, counters: IpCounters) -> None:
+    def __init__(
+        self, config: ReplicaConfig, output: IpOutput, tcp: TcpLayer, udp: UdpLayer, counters: IpCounters
+    ) -> None:
         self._output = output
         self._tcp = tcp
+        self._udp = udp
         self._counters = counters
         self._local = int.from_bytes(output.local, "big")
         host_bits = (1 << (32 - config.prefix_length)) - 1
@@ -53,11 +57,11 @@ class IpInput:
         self._mac = Memory(config.mac)
         self._keys = Keys(_KEY_OCTETS)
         rate = ErrorRate()
-        self._icmp = Icmp(output, tcp, counters, rate)
+        self._icmp = Icmp(output, tcp, udp, counters, rate)
         self._fragments = FragmentBuffer(counters)
         self._six: Ip6Input | None = None
         if output.discovery is not None:
-            self._six = Ip6Input(output, output.discovery, tcp, counters, rate)
+            self._six = Ip6Input(output, output.discovery, tcp, udp, counters, rate)
 
     def receive(self, memory: Memory, at: int, octets: int, now: int) -> None:
         """A record of a NIC queue that holds a frame; `at` and `octets` are the record's."""
@@ -137,11 +141,13 @@ class IpInput:
             else:
                 key = memory.bytes(ip + 12, 8) + memory.bytes(ip + header, 4)
             self._tcp.arrive(memory, ip + header, total - header, key, known, now)
+        elif protocol == _UDP:
+            if not self._udp.arrive(memory, ip + header, total - header, ip + 12, 4, known):
+                self._icmp.send_error(memory, ip, UNREACHABLE, _PORT_UNREACHABLE, 0, now)
         elif protocol == _ICMP:
             self._icmp.arrive(memory, ip, header, total, now)
         else:
-            code = _PORT_UNREACHABLE if protocol == _UDP else _PROTOCOL_UNREACHABLE
-            self._icmp.send_error(memory, ip, UNREACHABLE, code, 0, now)
+            self._icmp.send_error(memory, ip, UNREACHABLE, _PROTOCOL_UNREACHABLE, 0, now)
 
     def _source_is_sound(self, source: int) -> bool:
         """Not from this network's void, loopback, a group, a broadcast address or ourselves."""

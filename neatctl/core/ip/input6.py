@@ -15,6 +15,7 @@ from neatctl.core.ip.keys import Keys
 from neatctl.core.ip.output import IpOutput
 from neatctl.core.native import Memory
 from neatctl.core.tcp.layer import TcpLayer
+from neatctl.core.udp.udp_layer import UdpLayer
 
 _ETHERNET = 14
 _IPV6 = 40
@@ -28,14 +29,20 @@ class Ip6Input:
     """IPv6 of one interface."""
 
     def __init__(
-        self, output: IpOutput, discovery: Discovery, tcp: TcpLayer, counters: IpCounters, rate: ErrorRate
+        self,
+        output: IpOutput,
+        discovery: Discovery,
+        tcp: TcpLayer,
+        udp: UdpLayer,
+        counters: IpCounters,
+        rate: ErrorRate,
     ) -> None:
         self._output = output
         self._tcp = tcp
         self._counters = counters
         self._discovery = discovery
         self._keys = Keys(_KEY_OCTETS)
-        self._chain = Chain(output, tcp, counters, Icmp6(output, tcp, counters, rate))
+        self._chain = Chain(output, tcp, udp, counters, Icmp6(output, tcp, udp, counters, rate))
 
     def receive(self, memory: Memory, frame: int, octets: int, known: bool, group: bool, now: int) -> None:
         """A frame with `octets` behind its Ethernet header; `group`: it was sent to several stations."""

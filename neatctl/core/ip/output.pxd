@@ -5,7 +5,7 @@ from neatctl.core.ip.counters cimport IpCounters
 from neatctl.core.ip.neighbours cimport Neighbour, NeighbourCache
 from neatctl.core.native cimport Memory
 
-cdef long long _ETHERNET, _FRAME_AT, _IP_AT, _IPV4, _IPV6, _NEEDS_CSUM, _FLAGS_AT, _GSO_TYPE_AT
+cdef long long _UDP, _ETHERNET, _FRAME_AT, _IP_AT, _IPV4, _IPV6, _NEEDS_CSUM, _FLAGS_AT, _GSO_TYPE_AT
 cdef long long _HEADER_OCTETS_AT, _GSO_SIZE_AT, _CSUM_START_AT, _CSUM_OFFSET_AT, _ECT, _CE
 
 
@@ -17,6 +17,7 @@ cdef class Path:
     cdef readonly bytes header
     cdef readonly NeighbourCache cache
     cdef public Neighbour neighbour
+    cdef public long long narrow_mtu, narrow_until_us
     cdef readonly long long protocol, header_sum, pseudo_sum, ip_octets, transport_at, gso_type
     cdef bytes _source_mac
     cdef bytes _ethertype
@@ -50,6 +51,9 @@ cdef class IpOutput:
     cpdef reroute(self)
     @cython.locals(at=cython.longlong)
     cpdef bint was_marked(self) except -1
+    @cython.locals(mtu=cython.longlong)
+    cpdef long long mtu_of(self, Path path, long long now) except -1
+    cpdef narrow(self, Path path, long long mtu, long long now)
     cpdef doubt(self, Path path, long long now)
     cdef bytes _seen_mac(self)
     @cython.locals(octets=cython.longlong)
@@ -58,7 +62,7 @@ cdef class IpOutput:
     cpdef long long begin(self, Path path, long long transport_octets, long long now) except? -2
     @cython.locals(memory=Memory, at=cython.longlong, ip=cython.longlong, total=cython.longlong, checksum=cython.longlong, net=Producer)
     cpdef end(self, Path path, long long transport_octets, long long checksum_offset, long long gso_size, long long header_octets)
-    @cython.locals(pseudo=cython.longlong, transport=cython.longlong)
+    @cython.locals(pseudo=cython.longlong, transport=cython.longlong, checksum=cython.longlong)
     cdef _transport_checksum(self, Path path, Memory memory, long long at, long long octets, long long checksum_offset)
     cpdef bint send_fragments(self, Path path, bytes payload, long long now) except -1
     cpdef send_neighbour_records(self)

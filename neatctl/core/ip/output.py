@@ -9,6 +9,8 @@ differ in the prepared header of a Path. RFC 791, RFC 1071, RFC 6864, RFC 8200; 
 
 from __future__ import annotations
 
+from errno import EADDRNOTAVAIL, ENETUNREACH
+
 from neatctl.core.channel.face import Producer
 from neatctl.core.channel.records import (
     FRAME_AT,
@@ -30,12 +32,14 @@ from neatctl.core.ip.fragmenting import Identifications, fragments
 from neatctl.core.ip.neighbours import Neighbour, NeighbourCache
 from neatctl.core.native import Memory
 
-TCP = 6
+TCP, UDP = 6, 17
+_UDP = UDP
 _ETHERNET = 14
 _FRAME_AT = FRAME_AT
 _IP_AT = FRAME_AT + _ETHERNET
 _IPV4, _IPV6 = 20, 40
-_LEAST_MTU6 = 1280
+_LEAST_MTU4, _LEAST_MTU6 = 552, 1280
+"""The first as Linux has it; the other is IPv6's."""
 _NEEDS_CSUM = NEEDS_CSUM
 _FLAGS_AT = VNET_FLAGS_AT
 _GSO_TYPE_AT = VNET_GSO_TYPE_AT
@@ -47,6 +51,11 @@ _SCRATCH = 66_000
 _TTL = 64
 _ECT, _CE = 2, 3
 _MAX_PATHS = 8192
+_ADDRESS4 = 4
+_GROUPS, _GROUP6 = 224, 0xFF
+"""From there on are no addresses of hosts."""
+_MTU_LIFETIME_US = 600_000_000
+"""RFC 1191 section 6.3, RFC 8201 section 4."""
 
 
 def address_octets(dotted: str) -> bytes:
@@ -78,6 +87,9 @@ class Path:
         self.protocol = protocol
         self.mac = b""
         self.head = b""
+        self.narrow_mtu = 0
+        """The largest datagram that a router on the way takes, until `narrow_until_us`; 0: none said so."""
+        self.narrow_until_us = 0
         if len(remote) == 4:
             fixed = bytes((0x45, 0, 0, 0, 0, 0, 0x40, 0, hop_limit, protocol, 0, 0)) + local + remote
             self._ethertype = b"\x08\x00"
@@ -161,6 +173,25 @@ class IpOutput:
         """Whether there is a way to this address: it is on the link, or there is a gateway."""
         return bool(self._gateway) or int.from_bytes(remote, "big") & self._mask == self._network
 
+    def source(self, remote: bytes, local: bytes) -> bytes:
+        """Our address for what goes to the host `remote`; `local` is the one asked for, or zeros. OSError: ENETUNREACH
+        if there is no way, EADDRNOTAVAIL if `local` is not ours."""
+        if len(remote) == _ADDRESS4:
+            ours = self.local
+            nowhere = remote == ours or remote[0] == 0 or remote[0] >= _GROUPS or not self.reaches(remote)
+        else:
+            discovery = self.discovery
+            if discovery is None:
+                raise OSError(ENETUNREACH, "this stack has no IPv6 address")
+            known = any(local) and discovery.addresses.is_ours(local)
+            ours = local if known else discovery.addresses.source_for(remote)
+            nowhere = not any(remote) or remote[0] == _GROUP6 or discovery.addresses.is_ours(remote)
+        if any(local) and local != ours:
+            raise OSError(EADDRNOTAVAIL, "the local address is not this stack's")
+        if nowhere or not any(ours):
+            raise OSError(ENETUNREACH, "there is no way to this address")
+        return ours
+
     def in_vain(self, path: Path) -> bool:
         """Whether the neighbour that this path leads to was asked for, and nobody answered."""
         return not path.neighbour.mac and not path.neighbour.attempts
@@ -200,6 +231,19 @@ class IpOutput:
             if path.cache is discovery:
                 path.neighbour = discovery.neighbour(discovery.next_hop(path.remote))
                 path.resolve()
+
+    def mtu_of(self, path: Path, now: int) -> int:
+        """The largest packet, in octets, that goes this way in one piece, as far as is known."""
+        mtu: int = self.mtu if self.discovery is None or path.ip_octets == _IPV4 else self.discovery.mtu
+        if path.narrow_mtu and now < path.narrow_until_us:
+            return min(mtu, path.narrow_mtu)
+        return mtu
+
+    def narrow(self, path: Path, mtu: int, now: int) -> None:
+        """A router said that it takes packets of at most `mtu` octets. Less than every path must take is not
+        believed."""
+        path.narrow_mtu = max(mtu, _LEAST_MTU4 if path.ip_octets == _IPV4 else _LEAST_MTU6)
+        path.narrow_until_us = now + _MTU_LIFETIME_US
 
     def doubt(self, path: Path, now: int) -> None:
         """The next hop seems not to answer: ask for it."""
@@ -293,14 +337,17 @@ class IpOutput:
             memory.put16(transport + checksum_offset, pseudo)
         else:
             memory.put16(transport + checksum_offset, 0)
-            memory.put16(transport + checksum_offset, ~memory.sum(transport, octets, pseudo) & 0xFFFF)
+            checksum = ~memory.sum(transport, octets, pseudo) & 0xFFFF
+            if checksum == 0 and path.protocol == _UDP:
+                checksum = 0xFFFF  # 0 would say that there is none (RFC 768).
+            memory.put16(transport + checksum_offset, checksum)
 
     def send_fragments(self, path: Path, payload: bytes, now: int) -> bool:
         """Send a datagram that is larger than the link's MTU in fragments; False if not all found room.
 
         What lies behind an IPv6 router is not known to take more than every link must.
         """
-        mtu = self.mtu
+        mtu = self.mtu_of(path, now)
         if path.ip_octets != _IPV4 and path.neighbour.address != path.remote:
             mtu = _LEAST_MTU6
         identification = self.identifications.next(path.local + path.remote)

@@ -3,7 +3,6 @@ import cython
 from neatctl.core.channel.face cimport Consumer, Producer
 from neatctl.core.process.loop cimport Work
 from neatctl.core.stack cimport Stack
-from neatctl.core.tcp.layer cimport TcpLayer
 from neatctl.core.tcp.tables cimport Tables
 
 cdef long long _BURST
@@ -31,7 +30,7 @@ cdef class Replica(Work):
     @cython.locals(tables=Tables)
     cpdef on_message(self, object message)
     cpdef long long turn(self, long long now) except? -1
-    @cython.locals(done=cython.longlong, stack=Stack, tcp=TcpLayer, rx=Consumer, application=Application, commands=Consumer, octets=cython.longlong, count=cython.longlong, due=cython.longlong)
+    @cython.locals(done=cython.longlong, stack=Stack, rx=Consumer, application=Application, commands=Consumer, octets=cython.longlong, count=cython.longlong, due=cython.longlong)
     cdef long long _turn(self, long long now) except? -1
     @cython.locals(quiet=cython.bint, application=Application)
     cpdef bint arm(self) except? -1

@@ -84,7 +84,6 @@ class Replica(Work):
     def _turn(self, now: int) -> int:
         """Take a burst from every queue, then send what is due, all at once."""
         stack = self.stack
-        tcp = stack.tcp
         done = 0
         if self._rx is not None:
             rx = self._reading = self._rx
@@ -103,7 +102,7 @@ class Replica(Work):
                 octets = commands.peek()
                 if octets < 0:
                     break
-                tcp.command(application.app, commands.memory, commands.at, octets, now)
+                stack.command(application.app, commands.memory, commands.at, octets, now)
                 commands.release()
                 count += 1
             commands.flush()
@@ -204,11 +203,20 @@ class Replica(Work):
         for listener in [kept for kept in self._subsockets if kept not in subsockets]:
             del self._subsockets[listener]
             self.stack.tcp.unlisten(listener, now)
+            self.stack.udp.unbind(listener)
         for listener, new in subsockets.items():
             if self._subsockets.get(listener) != new:
                 self._subsockets[listener] = new
-                self.stack.tcp.listen(listener, new.app, new.address, new.port, new.backlog, new.options)
+                self._open_subsocket(new)
         self._answer(SetupDone(self.config.index, self.config.generation, setup.serial))
+
+    def _open_subsocket(self, new: Subsocket) -> None:
+        """Have a subsocket, or its new options."""
+        if new.datagrams:
+            events = next(application.events for application in self._applications if application.app == new.app)
+            self.stack.udp.bind(new.listener, new.app, events, new.address, new.port)
+        else:
+            self.stack.tcp.listen(new.listener, new.app, new.address, new.port, new.backlog, new.options)
 
     def _link(self, link: AppLink) -> None:
         """Open the channels to an application."""
@@ -225,6 +233,7 @@ class Replica(Work):
         self._links.pop(app, None)
         self._subsockets = {k: kept for k, kept in self._subsockets.items() if kept.app != app}
         self.stack.tcp.detach(app, now)
+        self.stack.udp.detach(app)
         for application in self._applications:
             if application.app == app:
                 self._child.loop.forget_consumer(application.commands)
@@ -273,7 +282,8 @@ class Replica(Work):
 
     def counters(self) -> dict[str, int]:
         """Totals since the start."""
-        return self.stack.counters.as_dict() | self.stack.tcp.counters.as_dict()
+        stack = self.stack
+        return stack.counters.as_dict() | stack.tcp.counters.as_dict() | stack.udp.counters.as_dict()
 
     def gauges(self) -> dict[str, int]:
         """What is now."""

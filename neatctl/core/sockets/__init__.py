@@ -7,11 +7,15 @@
 
     client = create_connection(stack, ("10.77.0.1", 8000))
 
-Knows records and the SYSCALL server's messages; never the TCP of a replica.
+    datagrams = stack.datagram_socket()
+    datagrams.bind(("", 53))
+
+Knows records and the SYSCALL server's messages; never the protocols of a replica.
 """
 
 from __future__ import annotations
 
+from neatctl.core.sockets.datagram import DatagramSocket
 from neatctl.core.sockets.poll import Poll
 from neatctl.core.sockets.readiness import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI
 from neatctl.core.sockets.stack import Stack
@@ -24,6 +28,7 @@ __all__ = [
     "POLLIN",
     "POLLOUT",
     "POLLPRI",
+    "DatagramSocket",
     "Pace",
     "Poll",
     "Socket",

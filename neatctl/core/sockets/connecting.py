@@ -66,16 +66,16 @@ def _begin(sock: Socket, address: tuple[str, int]) -> None:
     host, port = address
     if not 0 <= port <= 65535:
         raise OverflowError("connect(): port must be 0-65535.")
-    remote = _packed(host)
+    remote = pack_host(host)
     own_host, own_port = sock.own_end()
-    local = _packed(own_host) if own_host else bytes(len(remote))
+    local = pack_host(own_host) if own_host else bytes(len(remote))
     if len(local) != len(remote):
         raise failure(errno.EINVAL)
     ends = port.to_bytes(2, "big") + own_port.to_bytes(2, "big") + remote + local
     if port == 0:
         raise failure(errno.ECONNREFUSED)
     options = b"".join(key.to_bytes(4, "big") + value.to_bytes(4, "big") for key, value in sock.options.items())
-    link = _link(sock.stack, ends if own_port else b"", 0 if sock.timeout_us == 0 else _REPLICA_WAIT_US)
+    link = replica_for(sock.stack, ends if own_port else b"", 0 if sock.timeout_us == 0 else _REPLICA_WAIT_US)
     flow = Flow(link.outlet, 0, 0, ends)
     flow.opening = True
     sock.flow = flow
@@ -84,7 +84,7 @@ def _begin(sock: Socket, address: tuple[str, int]) -> None:
     link.outlet.connect(flow, ends, options)
 
 
-def _packed(host: str) -> bytes:
+def pack_host(host: str) -> bytes:
     """The octets of an address; gaierror if it is none."""
     for family in (kernel.AF_INET, kernel.AF_INET6):
         try:
@@ -94,8 +94,9 @@ def _packed(host: str) -> bytes:
     raise kernel.gaierror(kernel.EAI_NONAME, f"{host!r} is not an IP address")
 
 
-def _link(stack: Stack, ends: bytes, wait_us: int) -> Link:
-    """The link to the replica for a connection. `ends`: its local port is bound; else b"". ENETDOWN if none serves."""
+def replica_for(stack: Stack, ends: bytes, wait_us: int) -> Link:
+    """The link to the replica for a connection or datagram: the one that `ends` name, or any for b"". ENETDOWN if none
+    serves."""
     limit = now_us() + wait_us
     while True:
         serving: list[Link] = [link for link in stack.links if link.accepting]

@@ -12,17 +12,21 @@ from neatctl.core.channel.records import (
     ABORT,
     ACCEPTED,
     DATA,
+    DATAGRAM,
     END,
     INFO,
+    MAX_DATAGRAM,
     MAX_SEND,
     OPENING,
     REFUSED,
     RESET,
     ROOM,
     SOCKET_HEADER,
+    UNDELIVERED,
     URGENT,
 )
 from neatctl.core.sockets.flow import Flow, Listener, Subsocket
+from neatctl.core.sockets.mailbox import Mailbox
 from neatctl.core.sockets.outlet import Outlet
 
 BURST = 256
@@ -44,10 +48,13 @@ _URGENT = URGENT
 _INFO = INFO
 _OPENING = OPENING
 _REFUSED = REFUSED
+_DATAGRAM = DATAGRAM
+_UNDELIVERED = UNDELIVERED
+_MAX_DATAGRAM = MAX_DATAGRAM
 
 
 class Listeners:
-    """The listening sockets of this process by the server's number, which only ever rises.
+    """The listening sockets of this process, and UDP's, by the server's number, which only ever rises.
 
     Connections may arrive before the SYSCALL server's answer to listen(): while an answer is awaited,
     a number above all known ones is kept for it.
@@ -55,6 +62,8 @@ class Listeners:
 
     def __init__(self) -> None:
         self.known: dict[int, Listener] = {}
+        self.mailboxes: dict[int, Mailbox] = {}
+        """Of UDP sockets. Who sends before bind() has returned may be lost."""
         self.highest = 0
         self.awaited = 0
         """Requests to listen that are not answered."""
@@ -114,7 +123,10 @@ class Link:
             self._accepted(ident, memory.get32(at + 8), memory.get32(at + 12), at, octets)
             return
         if kind > _INFO:
-            self._answered(kind, ident, at, octets)
+            if kind >= _DATAGRAM:
+                self._datagram(kind, ident, at, octets)
+            else:
+                self._answered(kind, ident, at, octets)
             return
         bare = kind != _DATA and kind != _INFO
         if kind < _DATA or (bare and octets != _HEADER) or octets > _LARGEST:
@@ -160,6 +172,23 @@ class Link:
             listener.subsockets.append(subsocket)
         subsocket.accepted.append(flow)
         listener.wake()
+
+    def _datagram(self, kind: int, ident: int, at: int, octets: int) -> None:
+        """A datagram, or what became of one."""
+        memory = self.consumer.memory
+        value, second = memory.get32(at + 8), memory.get32(at + 12)
+        ends = value if kind == _DATAGRAM else octets - _HEADER
+        payload = octets - _HEADER - ends
+        if kind > _UNDELIVERED or (ends != _KEY_IPV4 and ends != _KEY_IPV6) or not 0 <= payload <= _MAX_DATAGRAM:
+            raise PeerFault("record", f"kind {kind} of {octets} octets")
+        mailbox: Mailbox | None = self._listeners.mailboxes.get(ident)
+        if mailbox is None:
+            return
+        key = memory.bytes(at + _HEADER, ends)
+        if kind == _DATAGRAM:
+            mailbox.arrived(key, memory.bytes(at + _HEADER + ends, payload))
+        else:
+            mailbox.undelivered(key, value, second != 0)
 
     def _answered(self, kind: int, ident: int, at: int, octets: int) -> None:
         """What becomes of a CONNECT."""

@@ -20,6 +20,7 @@ from neatctl.core.native import now_us
 from neatctl.core.sockets.flow import CREDIT_LUMP_OCTETS, Flow, failure
 
 if TYPE_CHECKING:
+    from neatctl.core.sockets.datagram import DatagramSocket
     from neatctl.core.sockets.stream import Socket
 
 NO_OPTIONS: dict[int, int] = {}
@@ -222,6 +223,44 @@ def _socket_option(sock: Socket, optname: int) -> int | bytes:
     if optname == kernel.SO_DOMAIN:
         return int(sock.family)
     raise _unsupported(_SOCKET, optname)
+
+
+def set_datagram_option(sock: DatagramSocket, level: int, optname: int, value: object) -> None:
+    """Set an option of an open UDP socket."""
+    name = (level, optname)
+    if name == (_SOCKET, kernel.SO_RCVBUF):
+        sock.receive_octets = _clamped(o.RECEIVE_OCTETS)(_as_int(value))
+        if sock.mailbox is not None:
+            sock.mailbox.room = sock.receive_octets
+    elif name == (_SOCKET, kernel.SO_REUSEADDR):
+        sock.reuse_address = _as_int(value) != 0
+    elif name == (_SOCKET, kernel.SO_REUSEPORT):
+        sock.reuse_port = _as_int(value) != 0
+    else:
+        raise _unsupported(level, optname)
+
+
+def get_datagram_option(sock: DatagramSocket, level: int, optname: int) -> int:
+    """What holds."""
+    if level != _SOCKET:
+        raise _unsupported(level, optname)
+    if optname == kernel.SO_ERROR:
+        error = 0
+        if sock.mailbox is not None:
+            error, sock.mailbox.error = sock.mailbox.error, 0
+        return error
+    held = {
+        kernel.SO_RCVBUF: _doubled(sock.receive_octets),
+        kernel.SO_REUSEADDR: int(sock.reuse_address),
+        kernel.SO_REUSEPORT: int(sock.reuse_port),
+        kernel.SO_TYPE: int(sock.type),
+        kernel.SO_PROTOCOL: int(sock.proto),
+        kernel.SO_DOMAIN: int(sock.family),
+        kernel.SO_ACCEPTCONN: 0,
+    }
+    if optname not in held:
+        raise _unsupported(level, optname)
+    return held[optname]
 
 
 def info_of(sock: Socket) -> TcpInfo:

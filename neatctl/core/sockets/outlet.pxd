@@ -4,7 +4,7 @@ from neatctl.core.channel.face cimport Producer
 from neatctl.core.native cimport Memory
 from neatctl.core.sockets.readiness cimport Watched
 
-cdef long long _HEADER, _LARGEST, _SEND, _MASK
+cdef long long _HEADER, _LARGEST, _SEND, _SEND_TO, _MASK
 
 
 cdef class Outlet:
@@ -16,6 +16,8 @@ cdef class Outlet:
     cdef long long _last_at, _last_id, _connects
     @cython.locals(producer=Producer, memory=Memory, at=cython.longlong)
     cpdef bint send(self, long long ident, bytes data, Memory source, long long start, long long octets) except? -1
+    @cython.locals(memory=Memory, at=cython.longlong, octets=cython.longlong)
+    cpdef bint send_to(self, long long ident, bytes ends, Memory source) except? -1
     cpdef bint mark(self, long long ident, long long flag) except? -1
     @cython.locals(record=Memory)
     cpdef post(self, long long kind, long long ident, long long value, long long second)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neatctl.core.channel.face import PeerFault, Producer
-from neatctl.core.channel.records import CONNECT, MAX_SEND, SEND, SOCKET_HEADER
+from neatctl.core.channel.records import CONNECT, MAX_DATAGRAM, MAX_ENDS, SEND, SEND_TO, SOCKET_HEADER
 from neatctl.core.native import Memory
 from neatctl.core.sockets.readiness import Watched
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from neatctl.core.sockets.flow import Flow
 
 _HEADER = SOCKET_HEADER
-_LARGEST = SOCKET_HEADER + MAX_SEND
+_LARGEST = SOCKET_HEADER + MAX_ENDS + MAX_DATAGRAM
 _SEND = SEND
 _CONNECT = CONNECT
+_SEND_TO = SEND_TO
 _MASK = 0xFFFFFFFF
 
 
@@ -69,6 +70,26 @@ class Outlet:
         producer.commit(_HEADER + octets)
         self._last_at = at
         self._last_id = ident
+        return True
+
+    def send_to(self, ident: int, ends: bytes, source: Memory) -> bool:
+        """Commit a SEND_TO of all of `source` with these ends; False when the ring is full."""
+        if self.blocked or not self.alive:
+            return False
+        octets = _HEADER + len(ends) + source.octets
+        at = self._reserve(octets)
+        if at < 0:
+            self._block()
+            return False
+        memory = self.producer.memory
+        memory.put32(at, _SEND_TO << 24)
+        memory.put32(at + 4, ident)
+        memory.put32(at + 8, len(ends))
+        memory.put32(at + 12, 0)
+        memory.put(at + _HEADER, ends)
+        memory.copy(at + _HEADER + len(ends), source, 0, source.octets)
+        self.producer.commit(octets)
+        self._last_at = -1
         return True
 
     def mark(self, ident: int, flag: int) -> bool:

@@ -1,9 +1,9 @@
 import cython
 
 from neatctl.core.native cimport now_us, yield_cpu
+from neatctl.core.sockets.endpoint cimport Endpoint
 from neatctl.core.sockets.readiness cimport Entry, Watched, collect
 from neatctl.core.sockets.stack cimport Stack
-from neatctl.core.sockets.stream cimport Socket
 
 
 cdef class Poll:
@@ -16,7 +16,7 @@ cdef class Poll:
     @cython.locals(entry=Entry)
     cpdef modify(self, what, long long events)
     @cython.locals(found=Entry)
-    cdef Entry _entry(self, Socket what)
+    cdef Entry _entry(self, Endpoint what)
     @cython.locals(stack=Stack, now=cython.longlong, limit=cython.longlong, result=list, idle=cython.longlong, taken=cython.longlong)
     cpdef list poll_us(self, long long timeout_us)
     cdef _system(self, list ready, list result)

@@ -12,10 +12,10 @@ import select
 from typing import Protocol
 
 from neatctl.core.native import now_us, yield_cpu
+from neatctl.core.sockets.endpoint import Endpoint
 from neatctl.core.sockets.flow import failure
 from neatctl.core.sockets.readiness import POLLIN, POLLOUT, Entry, Watched, collect
 from neatctl.core.sockets.stack import Stack
-from neatctl.core.sockets.stream import Socket
 
 
 class HasFileno(Protocol):
@@ -34,14 +34,14 @@ class Poll:
         self._epoll: select.epoll | None = None
 
     def register(
-        self, what: Socket | HasFileno | int, events: int = POLLIN | POLLOUT, data: object | None = None
+        self, what: Endpoint | HasFileno | int, events: int = POLLIN | POLLOUT, data: object | None = None
     ) -> None:
         """Wait for these events of a socket (or a descriptor); `data` is reported in its place if given.
 
         OSError EEXIST if it is registered already, ENOTCONN for a socket that neither listens nor is connected.
         """
         token = what if data is None else data
-        if isinstance(what, Socket):
+        if isinstance(what, Endpoint):
             if self._entry(what) is not None:
                 raise failure(errno.EEXIST)
             self.watch(what.watched(), events, token)
@@ -63,9 +63,9 @@ class Poll:
         self._epoll.register(fd, events)
         self._descriptors[fd] = token
 
-    def modify(self, what: Socket | HasFileno | int, events: int) -> None:
+    def modify(self, what: Endpoint | HasFileno | int, events: int) -> None:
         """Wait for other events from now on. OSError ENOENT if it is not registered."""
-        if isinstance(what, Socket):
+        if isinstance(what, Endpoint):
             entry = self._entry(what)
             if entry is None:
                 raise failure(errno.ENOENT)
@@ -75,9 +75,9 @@ class Poll:
         else:
             self._epoll.modify(what if isinstance(what, int) else what.fileno(), events)
 
-    def unregister(self, what: Socket | HasFileno | int) -> None:
+    def unregister(self, what: Endpoint | HasFileno | int) -> None:
         """Wait for it no longer. A socket that is closed is forgotten without this."""
-        if isinstance(what, Socket):
+        if isinstance(what, Endpoint):
             entry = self._entry(what)
             if entry is None:
                 raise failure(errno.ENOENT)
@@ -90,7 +90,7 @@ class Poll:
             del self._descriptors[fd]
             self._epoll.unregister(fd)
 
-    def _entry(self, what: Socket) -> Entry | None:
+    def _entry(self, what: Endpoint) -> Entry | None:
         """The registration of a socket in this poll."""
         for entry in what.watched().entries:
             found: Entry = entry

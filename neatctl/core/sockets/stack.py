@@ -26,6 +26,8 @@ from neatctl.core.sockets.readiness import Watched
 from neatctl.core.spin import DEFAULT_SPIN, Spin
 
 if TYPE_CHECKING:
+    from neatctl.core.sockets.datagram import DatagramSocket
+    from neatctl.core.sockets.mailbox import Mailbox
     from neatctl.core.sockets.stream import Socket
 
 _SERVICE_US = 2_000
@@ -100,6 +102,12 @@ class Stack:
         from neatctl.core.sockets.stream import Socket
 
         return Socket(self)
+
+    def datagram_socket(self) -> DatagramSocket:
+        """A new UDP socket."""
+        from neatctl.core.sockets.datagram import DatagramSocket
+
+        return DatagramSocket(self)
 
     # ---- the path of data ----
     def turn(self) -> int:
@@ -251,20 +259,36 @@ class Stack:
         self, address: str, port: int, backlog: int, reuse_port: bool, options: dict[int, int]
     ) -> tuple[Listener, str, int]:
         """Listen in every replica: the listener, its address and port. Waits for the server; OSError as listen(2)."""
+        answer = self._ask_to_listen(messages.Listen(0, address, port, backlog, reuse_port, dict(options)))
+        return self._adopt(answer.listener), answer.address, answer.port
+
+    def bind(self, mailbox: Mailbox, address: str, port: int, reuse_port: bool) -> tuple[str, int]:
+        """Bind a UDP socket in every replica: its address and port. Waits for the server; OSError as bind(2)."""
+        answer = self._ask_to_listen(messages.Listen(0, address, port, 1, reuse_port, {}, True))
+        mailbox.ident = answer.listener
+        self.listeners.mailboxes[mailbox.ident] = mailbox
+        return address, answer.port
+
+    def unbind(self, mailbox: Mailbox) -> None:
+        """Close a UDP socket in every replica."""
+        mailbox.forget_entries()
+        self.listeners.mailboxes.pop(mailbox.ident, None)
+        self._bound.pop(mailbox.ident, None)
+        self._close_at_server(mailbox.ident)
+
+    def _ask_to_listen(self, wanted: messages.Listen) -> messages.Listening:
+        """The SYSCALL server's answer; OSError if it refuses."""
         number = self._control.next_request()
-        message = messages.Listen(number, address, port, backlog, reuse_port, dict(options))
         answers: list[messages.Listening | messages.Done | messages.Refused] = []
 
         def answered(answer: messages.Listening | messages.Done | messages.Refused) -> None:
             answers.append(answer)
             if isinstance(answer, messages.Listening):
                 # At once: the same answer may come twice in a row, and the second must not look like a stray one.
-                self._bound[answer.listener] = messages.Listen(
-                    0, address, answer.port, backlog, reuse_port, dict(options)
-                )
+                self._bound[answer.listener] = msgspec.structs.replace(wanted, port=answer.port)
 
         self.listeners.awaited += 1
-        self._control.request(number, message, answered, now_us())
+        self._control.request(number, msgspec.structs.replace(wanted, request=number), answered, now_us())
         self._hear_soon()
         try:
             while not answers:
@@ -274,11 +298,11 @@ class Stack:
             self.listeners.awaited -= 1
             self._control.forget(number)
         answer = answers[0]
+        if isinstance(answer, messages.Refused):
+            raise OSError(answer.errno, answer.message)
         if not isinstance(answer, messages.Listening):
-            if isinstance(answer, messages.Refused):
-                raise OSError(answer.errno, answer.message)
             raise failure(errno.EPROTO)
-        return self._adopt(answer.listener), answer.address, answer.port
+        return answer
 
     def _adopt(self, ident: int) -> Listener:
         """The listener of this number, which may have connections already."""
@@ -352,7 +376,7 @@ class Stack:
         """The SYSCALL server lost its memory: tell it what we listen to."""
         for ident, bound in list(self._bound.items()):
             number = self._control.next_request()
-            message = messages.Listen(number, bound.address, bound.port, bound.backlog, bound.reuse_port, bound.options)
+            message = msgspec.structs.replace(bound, request=number)
 
             def answered(answer: messages.Listening | messages.Done | messages.Refused, ident: int = ident) -> None:
                 self._renumber(ident, answer)
@@ -364,6 +388,11 @@ class Stack:
         self.listeners.awaited -= 1
         listener = self.listeners.known.get(ident)
         bound = self._bound.pop(ident, None)
+        mailbox = self.listeners.mailboxes.pop(ident, None)
+        if mailbox is not None and bound is not None and isinstance(answer, messages.Listening):
+            mailbox.ident = answer.listener
+            self.listeners.mailboxes[answer.listener] = mailbox
+            self._bound[answer.listener] = bound
         if not isinstance(answer, messages.Listening) or listener is None or bound is None:
             return
         early = self.listeners.known.pop(answer.listener, None)

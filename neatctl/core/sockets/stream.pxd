@@ -1,6 +1,7 @@
 import cython
 
-from neatctl.core.native cimport Memory, now_us
+from neatctl.core.native cimport Memory
+from neatctl.core.sockets.endpoint cimport Endpoint
 from neatctl.core.sockets.flow cimport Flow, Listener, failure
 from neatctl.core.sockets.readiness cimport Watched
 from neatctl.core.sockets.stack cimport Stack
@@ -8,12 +9,9 @@ from neatctl.core.sockets.stack cimport Stack
 cdef long long _IN, _OUT
 
 
-cdef class Socket:
-    cdef readonly Stack stack
+cdef class Socket(Endpoint):
     cdef public Flow flow
     cdef public Listener listener
-    cdef public long long timeout_us
-    cdef readonly bint closed
     cdef public bint connecting
     cdef bint _bound
     cdef public dict options
@@ -36,8 +34,6 @@ cdef class Socket:
     cdef Flow _writable(self, long long flags)
     @cython.locals(error=cython.longlong)
     cdef _report(self, Flow flow)
-    cdef _wait(self, Watched watched, long long events, long long limit)
-    cdef long long _limit(self) except? -1
     @cython.locals(listener=Listener, flow=Flow, accepted=Socket)
     cpdef tuple accept(self)
     @cython.locals(flow=Flow)

@@ -8,13 +8,13 @@ socket that does not block sends when its program next polls or waits, or calls 
 from __future__ import annotations
 
 import errno
-import io
 import socket as kernel
 from typing import TYPE_CHECKING
 
 from neatctl.core.channel.tcp_info import TcpInfo
-from neatctl.core.native import Memory, now_us
+from neatctl.core.native import Memory
 from neatctl.core.sockets.connecting import connect, give_up
+from neatctl.core.sockets.endpoint import Endpoint
 from neatctl.core.sockets.flow import Flow, Listener, failure
 from neatctl.core.sockets.options import NO_OPTIONS, get_option, info_of, inherit, result, set_option, wait_until_sent
 from neatctl.core.sockets.readiness import POLLIN, POLLOUT, Watched
@@ -27,20 +27,17 @@ _IN = POLLIN
 _OUT = POLLOUT
 
 
-class Socket:
-    """A TCP socket of a stack. Blocking at first, like Python's; `settimeout` and `setblocking` change that."""
+class Socket(Endpoint):
+    """A TCP socket of a stack."""
 
     family = kernel.AF_INET
     type = kernel.SOCK_STREAM
     proto = kernel.IPPROTO_TCP
 
     def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+        super().__init__(stack)
         self.flow: Flow | None = None
         self.listener: Listener | None = None
-        self.timeout_us = -1
-        """-1 blocks, 0 does not, else how long a call may wait."""
-        self.closed = False
         self.options: dict[int, int] = NO_OPTIONS
         """What was set, or inherited; never changed, but replaced."""
         self.linger = (0, 0)
@@ -157,14 +154,6 @@ class Socket:
             raise failure(error)
         if flow.opening:
             raise failure(errno.ENOTCONN)
-
-    def _wait(self, watched: Watched, events: int, limit: int) -> None:
-        if not self.stack.wait(watched, events, limit):
-            raise TimeoutError("timed out")
-
-    def _limit(self) -> int:
-        """When a call that begins now must give up, in us of the monotonic clock; -1 for never."""
-        return now_us() + self.timeout_us if self.timeout_us >= 0 else -1
 
     def _no_flow(self, flags: int) -> OSError:
         if self.closed:
@@ -309,25 +298,6 @@ class Socket:
             self.stack.flush()
 
     # ---- settings ----
-    def settimeout(self, value: float | None) -> None:
-        """Seconds that a call may wait; 0 for none, None for ever."""
-        if value is None:
-            self.timeout_us = -1
-        elif value < 0:
-            raise ValueError("Timeout value out of range")
-        else:
-            # Rounded up: a small timeout must not turn the socket into one that never waits.
-            self.timeout_us = -int(-value * 1_000_000 // 1)
-
-    def gettimeout(self) -> float | None:
-        return None if self.timeout_us < 0 else self.timeout_us / 1_000_000
-
-    def setblocking(self, flag: bool) -> None:
-        self.timeout_us = -1 if flag else 0
-
-    def getblocking(self) -> bool:
-        return self.timeout_us != 0
-
     def setsockopt(self, level: int, optname: int, value: int | Buffer) -> None:
         """The options of sockets/options.py, SO_LINGER, TCP_CONGESTION, SO_REUSEPORT (before listen), and SO_REUSEADDR,
         which here is always so.
@@ -365,29 +335,12 @@ class Socket:
             return end_of(self.flow.key, True)
         return self._address or "0.0.0.0", self._port
 
-    def fileno(self) -> int:
-        """-1 when closed; an open socket of this stack has none."""
-        if self.closed:
-            return -1
-        raise io.UnsupportedOperation("a socket of this stack has no descriptor: wait with neatctl.core.sockets.Poll")
-
     def watched(self) -> Watched:
-        """What a poll waits for."""
         if self.flow is not None:
             return self.flow
         if self.listener is not None:
             return self.listener
         raise failure(errno.EBADF if self.closed else errno.ENOTCONN)
-
-    def _open(self) -> None:
-        if self.closed:
-            raise failure(errno.EBADF)
-
-    def __enter__(self) -> Socket:
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self.close()
 
 
 def end_of(key: bytes, local: bool) -> tuple[str, int]:

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import select
+from secrets import randbelow
 
 import msgspec
 import zmq
@@ -39,7 +40,7 @@ class SyscallProcess(Work):
         self._bells = os.path.join(config.run_directory, "bells")
         rings = os.path.join(config.run_directory, "rings")
         self.server = SyscallServer(
-            config.generation, config.address, rings, config.snapshot, self._kind, config.address6
+            config.generation, config.address, rings, randbelow, config.snapshot, self._kind, config.address6
         )
         self.undecodable = 0
         self.undelivered = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+from collections.abc import Callable
 
 from neatctl.core.channel.socket_options import is_sound
 from neatctl.core.control.messages import (
@@ -35,13 +36,12 @@ from neatctl.core.control.messages import (
     Welcome,
 )
 from neatctl.core.syscall import state as s
+from neatctl.core.syscall.ports import FreePorts
 
 SUPERVISOR = b""
 """The identity that messages to the supervisor go to."""
 REPEAT_US = 200_000
 """How long a replica may take for a Setup before it is sent again."""
-FIRST_FREE_PORT, LAST_FREE_PORT = 49152, 65535
-"""Ports that a request for port 0 is given (RFC 6335 section 6)."""
 MAX_BACKLOG = 4096
 _APPLICATION = b"app."
 _MAX_EARLY = 256
@@ -55,11 +55,13 @@ class SyscallServer:
         generation: int,
         address: str,
         rings: str,
+        random: Callable[[int], int],
         snapshot: bytes = b"",
         channel: str = "ring",
         address6: str = "",
     ) -> None:
         self.generation = generation
+        self._free_ports = FreePorts(random)
         self.channels_made: list[tuple[str, int, bytes]] = []
         """Path, generation and application of channels that there must be before this turn's messages go out."""
         self.channels_gone: list[str] = []
@@ -76,14 +78,13 @@ class SyscallServer:
         self._next_app = self._serial = s.first_number(generation)
         self._next_listener = s.first_listener(generation)
         self._first_serial = self._serial
-        self._next_port = FIRST_FREE_PORT
         self._changed = False
         state = s.decode_state(snapshot)
         if state is not None:
             self._restore(state)
 
     def _restore(self, state: s.State) -> None:
-        self._next_port = state.next_port
+        self._free_ports.next = state.next_port
         for replica in state.replicas:
             self.replicas[replica.replica] = s.Peer(replica)
         everyone = {peer.key for peer in self.replicas.values()}
@@ -245,7 +246,7 @@ class SyscallServer:
         error, text = self._fault_of(message)
         port = message.port
         if not error and port == 0:
-            port = self._free_port()
+            port = self._free_port(message.datagrams)
             error, text = (0, "") if port else (errno.EADDRINUSE, "all ports for port 0 are in use")
         if error:
             self._answer(app, Refused(message.request, error, text))
@@ -261,6 +262,7 @@ class SyscallServer:
             backlog,
             message.options,
             message.reuse_port,
+            message.datagrams,
         )
         self._next_listener += 1
         self._new_setup()
@@ -282,28 +284,25 @@ class SyscallServer:
                 return errno.EINVAL, f"{message.address!r} is not an IP address"
             ours = " and ".join(self._addresses)
             return errno.EADDRNOTAVAIL, f"this stack's address is {ours}, not {message.address}"
-        holder = self._holder(message.port, message.reuse_port) if message.port else None
+        holder = self._holder(message) if message.port else None
         if holder is not None:
             return errno.EADDRINUSE, f"port {message.port} is in use by {holder.name} (process {holder.pid})"
         return 0, ""
 
-    def _holder(self, port: int, shares: bool) -> s.AppRecord | None:
-        """Whose listening socket has this port and does not share it. The stack has one address, so any address is in
-        conflict with it."""
+    def _holder(self, message: Listen) -> s.AppRecord | None:
+        """Whose socket of this protocol has this port and does not share it. The stack has one address, so any address
+        is in conflict with it."""
         for listener in self.listeners.values():
-            if listener.record.port == port and not (shares and listener.record.reuse_port):
-                return next((a.record for a in self.apps.values() if a.record.app == listener.record.app), None)
+            record = listener.record
+            same = (record.port, record.datagrams) == (message.port, message.datagrams)
+            if same and not (message.reuse_port and record.reuse_port):
+                return next((app.record for app in self.apps.values() if app.record.app == record.app), None)
         return None
 
-    def _free_port(self) -> int:
-        """A port that nobody listens to, 0 if there is none."""
-        used = {listener.record.port for listener in self.listeners.values()}
-        for _ in range(LAST_FREE_PORT - FIRST_FREE_PORT + 1):
-            port = self._next_port
-            self._next_port = port + 1 if port < LAST_FREE_PORT else FIRST_FREE_PORT
-            if port not in used:
-                return port
-        return 0
+    def _free_port(self, datagrams: bool) -> int:
+        """A port that no socket of this protocol has, 0 if there is none."""
+        used = {each.record.port for each in self.listeners.values() if each.record.datagrams == datagrams}
+        return self._free_ports.take(used, datagrams)
 
     def _unlisten(self, app: s.App, message: Unlisten) -> None:
         listener = self.listeners.get(message.listener)
@@ -413,7 +412,7 @@ class SyscallServer:
     def _setup(self, peer: s.Peer) -> Setup:
         apps = [s.link_of_replica(self._rings, app.record, peer.record) for app in self.apps.values()]
         subsockets = [
-            Subsocket(r.listener, r.app, r.address, r.port, r.backlog, r.options)
+            Subsocket(r.listener, r.app, r.address, r.port, r.backlog, r.options, r.datagrams)
             for r in (listener.record for listener in self.listeners.values())
         ]
         return Setup(self._serial, apps, subsockets)
@@ -437,7 +436,7 @@ class SyscallServer:
                 [app.record for app in self.apps.values()],
                 [listener.record for listener in self.listeners.values()],
                 [peer.record for peer in self.replicas.values()],
-                self._next_port,
+                self._free_ports.next,
             )
         )
 

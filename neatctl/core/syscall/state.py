@@ -41,6 +41,7 @@ class ListenerRecord(msgspec.Struct, array_like=True):
     backlog: int
     options: dict[int, int] = {}
     reuse_port: bool = False
+    datagrams: bool = False
 
 
 class ReplicaRecord(msgspec.Struct, array_like=True):

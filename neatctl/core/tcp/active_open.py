@@ -26,8 +26,6 @@ _PORTS = 4
 _OPTION_OCTETS = 8
 _NO_FLOOR = -1
 _IPV4 = 4
-_GROUPS, _GROUP6 = 224, 0xFF
-"""From there on are no addresses of hosts."""
 
 
 def connect_call(tables: Tables, app: Application, memory: Memory, at: int, octets: int, now: int) -> None:
@@ -48,9 +46,10 @@ def connect_call(tables: Tables, app: Application, memory: Memory, at: int, octe
             raise PeerFault("record", f"option {option} with value {value}")
         options[option] = value
     try:
-        if local_port in tables.ports:
+        if local_port in tables.local_ends.ports:
             raise OSError(EADDRINUSE, f"port {local_port} is listened to")
-        tcb = connect(tables, app, _local_end(tables, remote, local), local_port, remote, remote_port, now, options)
+        source = tables.output.source(remote, local)
+        tcb = connect(tables, app, source, local_port, remote, remote_port, now, options)
     except OSError as error:
         tell_refused(tables, app, number, error.errno or ENETUNREACH)
     else:
@@ -84,21 +83,3 @@ def connect(
     if tables.live >= tables.max_connections:
         raise OSError(ENOBUFS, "this replica has as many connections as it may have")
     return open_actively(tables, app, key, floor, tables.option_sets.of(options), now)
-
-
-def _local_end(tables: Tables, remote: bytes, local: bytes) -> bytes:
-    """Our address for a connection to `remote`; OSError if there is none, or no way."""
-    if len(remote) == _IPV4:
-        ours = tables.output.local
-        nowhere = remote == ours or remote[0] == 0 or remote[0] >= _GROUPS or not tables.output.reaches(remote)
-    else:
-        discovery = tables.output.discovery
-        if discovery is None:
-            raise OSError(ENETUNREACH, "this stack has no IPv6 address")
-        ours = local if any(local) and discovery.addresses.is_ours(local) else discovery.addresses.source_for(remote)
-        nowhere = not any(remote) or remote[0] == _GROUP6 or discovery.addresses.is_ours(remote)
-    if any(local) and local != ours:
-        raise OSError(EADDRNOTAVAIL, "the local address is not this stack's")
-    if nowhere or not ours:
-        raise OSError(ENETUNREACH, "there is no way to this address")
-    return ours

@@ -2,6 +2,7 @@ import cython
 
 from neatctl.core.native cimport Memory
 from neatctl.core.channel.face cimport Producer
+from neatctl.core.local_end cimport LocalEnd
 
 cdef long long _HEADER
 
@@ -16,9 +17,7 @@ cdef class Application:
     cpdef end(self, long long octets)
 
 
-cdef class Listener:
-    cdef readonly long long number, port, family_octets
+cdef class Listener(LocalEnd):
     cdef readonly Application app
-    cdef readonly bytes address
     cdef public object options
     cdef public long long defer_us, backlog, half_open, untaken

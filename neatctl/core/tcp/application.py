@@ -11,6 +11,7 @@ from typing import Any
 
 from neatctl.core.channel.face import Producer
 from neatctl.core.channel.records import SOCKET_HEADER
+from neatctl.core.local_end import LocalEnd
 from neatctl.core.tcp.options import Options
 
 _HEADER = SOCKET_HEADER
@@ -46,19 +47,14 @@ class Application:
         self.events.commit(_HEADER + octets)
 
 
-class Listener:
+class Listener(LocalEnd):
     """A listening socket's share in this replica (the paper's subsocket, section 3.3)."""
 
     def __init__(
         self, number: int, app: Application, address: bytes, port: int, backlog: int, family_octets: int = 0
     ) -> None:
-        self.number = number
+        super().__init__(number, address, port, family_octets)
         self.app = app
-        self.address = address
-        """4 or 16 octets, or b"" for any."""
-        self.family_octets = family_octets
-        """With any address: 4 or 16 for IPv4 or IPv6 alone, 0 for both."""
-        self.port = port
         self.backlog = backlog
         self.options: Options | None = None
         """What its connections begin with; None for all defaults."""

@@ -9,12 +9,12 @@ connection. Pure: reads no clock and opens nothing; the queues that it writes to
 from __future__ import annotations
 
 from errno import ECONNREFUSED, EHOSTUNREACH, ENETUNREACH
-from ipaddress import ip_address
 
 from neatctl.core.channel.face import Producer
 from neatctl.core.channel.socket_options import is_sound
 from neatctl.core.control.config import ReplicaConfig
 from neatctl.core.ip.output import IpOutput
+from neatctl.core.local_end import parse_address
 from neatctl.core.native import Memory
 from neatctl.core.tcp.active_open import connect
 from neatctl.core.tcp.application import Application, Listener
@@ -96,12 +96,11 @@ class TcpLayer:
             known.backlog = backlog
             self._set_listener(known, options)
             return
-        octets = ip_address(address).packed if address else b""
-        given = octets if any(octets) else b""
-        added = Listener(listener, self.tables.applications[app], given, port, backlog, len(octets))
+        given, family_octets = parse_address(address)
+        added = Listener(listener, self.tables.applications[app], given, port, backlog, family_octets)
         self._set_listener(added, options)
         self.tables.listeners[listener] = added
-        self.tables.ports.setdefault(port, []).append(added)
+        self.tables.local_ends.enter(added)
 
     def _set_listener(self, listener: Listener, options: dict[int, int] | None) -> None:
         sound = {option: value for option, value in (options or {}).items() if is_sound(option, value)}
@@ -113,10 +112,7 @@ class TcpLayer:
         known = self.tables.listeners.pop(listener, None)
         if known is None:
             return
-        others = self.tables.ports[known.port]
-        others.remove(known)
-        if not others:
-            del self.tables.ports[known.port]
+        self.tables.local_ends.leave(known)
         for flow in list(self.tables.flows.values()):
             if isinstance(flow, HalfOpen) and flow.listener is known:
                 abort(self.tables, unfold(self.tables, flow, now), 0, now)

@@ -23,6 +23,6 @@ def choose_port(tables: Tables, local: bytes, remote: bytes, remote_port: int) -
     for _ in range(_PER_SHARE):
         tables.next_port += 1
         port = FIRST_PORT + (offset + tables.next_port) % _PER_SHARE * SHARES + tables.index % SHARES
-        if port not in tables.ports and remote + local + far + port.to_bytes(2, "big") not in tables.flows:
+        if port not in tables.local_ends.ports and remote + local + far + port.to_bytes(2, "big") not in tables.flows:
             return port
     raise OSError(EADDRNOTAVAIL, f"all {_PER_SHARE} ports of this replica for port {remote_port} there are in use")

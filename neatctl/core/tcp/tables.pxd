@@ -1,6 +1,7 @@
 import cython
 
 from neatctl.core.ip.output cimport IpOutput, Path
+from neatctl.core.local_end cimport LocalEnds
 from neatctl.core.tcp.application cimport Listener
 from neatctl.core.tcp.counters cimport TcpCounters
 from neatctl.core.tcp.isn cimport Secrets
@@ -22,7 +23,8 @@ cdef class Tables:
     cdef public long long cookies_until_us, kept, grown_octets, next_port, whole_handshakes
     cdef readonly object option_sets, path_mtus
     cdef readonly bytes birth
-    cdef readonly dict flows, applications, listeners, ports
+    cdef readonly dict flows, applications, listeners
+    cdef readonly LocalEnds local_ends
     cdef public long long live
     cdef readonly TimeWaits waits
     cdef readonly BufferPool pool
@@ -38,7 +40,6 @@ cdef class Tables:
     cpdef long long scale_for(self, long long receive_octets) noexcept
     @cython.locals(mtu=cython.longlong)
     cpdef long long mss_for(self, bytes key) except? -1
-    @cython.locals(found=Listener, listener=Listener, candidates=list, octets=cython.longlong, fit=cython.longlong, best=cython.longlong, equals=cython.longlong)
     cpdef Listener listener_for(self, bytes key)
     cpdef enter(self, Tcb tcb)
     cpdef leave(self, Tcb tcb)
@@ -55,6 +56,3 @@ cdef class Tables:
     @cython.locals(due=cython.longlong)
     cpdef arm(self, Tcb tcb, long long now)
     cpdef long long timestamp(self, long long now) noexcept
-
-
-cdef long long _fit(Listener listener, bytes key, long long octets) except -1

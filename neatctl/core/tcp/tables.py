@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from neatctl.core.control.config import ReplicaConfig
 from neatctl.core.ip.output import IpOutput, Path
+from neatctl.core.local_end import LocalEnds
 from neatctl.core.tcp.application import Application, Listener
 from neatctl.core.tcp.counters import TcpCounters
 from neatctl.core.tcp.isn import Secrets
@@ -69,7 +70,8 @@ class Tables:
         self.wheel = Wheel()
         self.applications: dict[int, Application] = {}
         self.listeners: dict[int, Listener] = {}
-        self.ports: dict[int, list[Listener]] = {}
+        self.local_ends = LocalEnds(self.secrets)
+        """The listeners by port."""
         self.pending = 0
         """Connections that were touched and have not been asked to send since."""
         self._touched: list[Tcb | None] = []
@@ -103,27 +105,8 @@ class Tables:
         return scale
 
     def listener_for(self, key: bytes) -> Listener | None:
-        """The listener that a SYN with this key is for: one of its address before one of its family before one of any.
-        Of several (SO_REUSEPORT) one by a keyed hash, so that the ACK of a cookie finds the one that the SYN found."""
-        found: Listener | None = None
-        octets = (len(key) - 4) >> 1
-        candidates = self.ports.get(key[2 * octets + 2] << 8 | key[2 * octets + 3])
-        if candidates is None:
-            return None
-        best = 1
-        equals = 0
-        for listener in candidates:
-            fit = _fit(listener, key, octets)
-            if fit > best:
-                best = fit
-                equals = 0
-            if fit == best:
-                equals += 1
-                found = listener
-        if equals > 1:
-            place = self.secrets.port_offset(key) % equals
-            found = [listener for listener in candidates if _fit(listener, key, octets) == best][place]
-        return found
+        """The listener that a SYN with this key is for; the same for the ACK of a cookie."""
+        return self.local_ends.find(key)  # type: ignore[return-value]
 
     def enter(self, tcb: Tcb) -> None:
         """A connection begins to exist."""
@@ -214,13 +197,3 @@ class Tables:
     def timestamp(self, now: int) -> int:
         """TSval at `now`: milliseconds from a secret start."""
         return self.timestamp_offset + now // 1000
-
-
-def _fit(listener: Listener, key: bytes, octets: int) -> int:
-    """How well a listener fits a SYN with addresses of so many octets: 3 by its address, 2 by its family, 1 as one of
-    any, 0 not at all."""
-    if listener.address:
-        return 3 if key[octets : 2 * octets] == listener.address else 0
-    if listener.family_octets == octets:
-        return 2
-    return 1 if listener.family_octets == 0 else 0

@@ -93,6 +93,18 @@ def icmp(kind: int, code: int, rest: bytes) -> bytes:
     return message[:2] + checksum(message).to_bytes(2, "big") + message[4:]
 
 
+def udp(
+    data: bytes, port: int, source: bytes = PEER, destination: bytes = LOCAL, *,
+    source_port: int = 40000, length: int | None = None, check: int | None = None,
+) -> bytes:  # fmt: skip
+    """A datagram between two addresses of one family (RFC 768), its checksum right unless `check` is given."""
+    octets = 8 + len(data)
+    head = b"".join(value.to_bytes(2, "big") for value in (source_port, port, octets if length is None else length))
+    pseudo = source + destination + (octets + 17).to_bytes(4, "big")
+    total = checksum(pseudo + head + b"\0\0" + data) if check is None else check
+    return head + (total if total or check is not None else 0xFFFF).to_bytes(2, "big") + data
+
+
 def arp(operation: int, sender_mac: bytes, sender: bytes, target: bytes, target_mac: bytes = bytes(6)) -> bytes:
     return b"\0\1\x08\0\6\4" + operation.to_bytes(2, "big") + sender_mac + sender + target_mac + target
 

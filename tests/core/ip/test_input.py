@@ -25,6 +25,7 @@ from tests.core.ip.frames import (
     ipv4,
     parse_arp,
     record,
+    udp,
 )
 
 ICMP, TCP, UDP = 1, 6, 17
@@ -121,10 +122,10 @@ def test_unknown_protocol_is_unreachable() -> None:
 
 def test_errors_are_limited_in_rate() -> None:
     replica = Replica()
-    answered = sum(len(replica.hear(ethernet(ipv4(bytes(8), UDP)))) for _ in range(500))
+    answered = sum(len(replica.hear(ethernet(ipv4(udp(b"", 9), UDP)))) for _ in range(500))
     assert answered == 100
     replica.now += 50_000
-    assert sum(len(replica.hear(ethernet(ipv4(bytes(8), UDP)))) for _ in range(500)) == 50
+    assert sum(len(replica.hear(ethernet(ipv4(udp(b"", 9), UDP)))) for _ in range(500)) == 50
 
 
 def test_segment_to_a_closed_port_is_reset() -> None:

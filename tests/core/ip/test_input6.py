@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.ip.frames import OUR_MAC, PEER_MAC, Queue, checksum, ethernet, icmp, ipv4
+from tests.core.ip.frames import OUR_MAC, PEER_MAC, Queue, checksum, ethernet, icmp, ipv4, udp
 from tests.core.ip.frames6 import (
     ALL_NODES,
     DESTINATION,
@@ -107,7 +107,7 @@ def test_an_unknown_option_to_a_group_is_told_only_where_it_asks_for_it() -> Non
 
 
 def test_udp_to_a_closed_port_is_unreachable_and_quotes_what_fits() -> None:
-    packet = ipv6(b"\x9c\x40\x00\x35\x05\x40\x00\x00" + bytes(1400), UDP)
+    packet = ipv6(udp(bytes(1400), 53, PEER6, LOCAL6), UDP)
     (frame,) = Replica6().hear(frame6(packet))
     message = parse_icmpv6(frame)[2]
     assert message[:2] == bytes((1, 4))
@@ -124,9 +124,9 @@ def test_an_error_is_never_answered_by_an_error(kind: int) -> None:
 
 def test_errors_of_both_families_share_their_rate() -> None:
     replica = Replica6()
-    answered = sum(len(replica.hear(frame6(ipv6(bytes(8), UDP)))) for _ in range(300))
+    answered = sum(len(replica.hear(frame6(ipv6(udp(b"", 9, PEER6, LOCAL6), UDP)))) for _ in range(300))
     assert answered == 100
-    assert replica.hear(ethernet(ipv4(bytes(8), UDP))) == []
+    assert replica.hear(ethernet(ipv4(udp(b"", 9), UDP))) == []
 
 
 def test_segment_to_a_closed_port_is_reset() -> None:

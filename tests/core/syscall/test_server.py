@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
+from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -43,7 +45,7 @@ class Desk:
     """A server, and everybody else by hand. Channels that exist are in `channels`."""
 
     def __init__(self, generation: int = 1, snapshot: bytes = b"") -> None:
-        self.server = SyscallServer(generation, ADDRESS, "R", snapshot)
+        self.server = SyscallServer(generation, ADDRESS, "R", Random(1).randrange, snapshot)
         self.now = 1_000_000
         self.channels: set[str] = set()
         self.snapshot = b""
@@ -207,6 +209,37 @@ def test_port_0_gives_a_free_port_above_49152_and_never_the_same_twice() -> None
         ports.add(answer.port)
     assert len(ports) == 5
     assert all(49152 <= port <= 65535 for port in ports)
+
+
+def test_udp_and_tcp_have_ports_of_their_own_and_the_next_server_knows_which() -> None:
+    desk = ready_desk(1)
+    desk.listen(WEB, 53)
+    desk.say(WEB, Listen(2, "", 53, 1, datagrams=True))
+    assert kinds(WEB, desk.done(1)) == [Listening, Listening]
+    desk = Desk(2, desk.snapshot)
+    desk.replicas((1, 1))
+    desk.hello(ECHO)
+    for request, datagrams in ((1, False), (2, True)):
+        assert kinds(ECHO, desk.say(ECHO, Listen(request, "", 53, 1, datagrams=datagrams))) == [Refused]
+    desk.say(ECHO, Listen(3, "", 54, 1, datagrams=True))
+    setup = Setup(0, [], [])
+    for message in to(replica_identity(1), desk.after(REPEAT_US)):
+        assert isinstance(message, Setup)
+        setup = message
+    assert {(each.port, each.datagrams) for each in setup.subsockets} == {(53, False), (53, True), (54, True)}
+
+
+def test_the_port_of_a_udp_socket_that_asks_for_any_cannot_be_guessed() -> None:
+    desk = ready_desk(1)
+    ports = []
+    for request in range(1, 9):
+        desk.say(WEB, Listen(request, "", 0, 1, datagrams=True))
+        (answer,) = to(WEB, desk.done(1))
+        assert isinstance(answer, Listening)
+        ports.append(answer.port)
+    assert len(set(ports)) == 8
+    assert all(49152 <= port <= 65535 for port in ports)
+    assert any(abs(after - before) > 1 for before, after in pairwise(ports))
 
 
 def test_a_repeated_request_is_answered_again_and_not_done_twice() -> None:

@@ -7,6 +7,7 @@ that there are, each application the links, each request exactly one effect.
 from __future__ import annotations
 
 import errno
+from random import Random
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -75,7 +76,7 @@ class World(RuleBasedStateMachine):
         self.now = 0
         self.generation = 1
         self.snapshot = b""
-        self.server = SyscallServer(1, "10.77.0.2", "R")
+        self.server = SyscallServer(1, "10.77.0.2", "R", Random(1).randrange)
         self.channels: set[str] = set()
         self.applications: dict[bytes, Application] = {}
         self.replicas: dict[int, int] = {}
@@ -170,7 +171,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def server_is_killed(self) -> None:
         self.generation += 1
-        self.server = SyscallServer(self.generation, "10.77.0.2", "R", self.snapshot)
+        self.server = SyscallServer(self.generation, "10.77.0.2", "R", Random(1).randrange, self.snapshot)
         self.carry()
         self.tell_replicas()
 
