@@ -10,7 +10,7 @@ import errno
 import socket
 from dataclasses import dataclass
 
-from neatctl.core.sockets import POLLERR, POLLHUP, POLLIN, POLLOUT, Socket, Stack
+from neatctl.core.sockets import POLLERR, POLLHUP, POLLIN, POLLOUT, DatagramSocket, Socket, Stack
 from neatctl.testbed.bridge.addresses import failed
 
 FIRST = 3
@@ -20,13 +20,14 @@ MAX_DESCRIPTORS = 1024
 POLLNVAL, POLLRDNORM, POLLWRNORM, POLLRDHUP = 0x20, 0x40, 0x100, 0x2000
 _NONBLOCK, _CLOEXEC = socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC
 _KIND = 0xF
+_PROTOCOLS: dict[int, int] = {socket.SOCK_STREAM: socket.IPPROTO_TCP, socket.SOCK_DGRAM: socket.IPPROTO_UDP}
 
 
 @dataclass
 class Descriptor:
     """An open descriptor."""
 
-    sock: Socket
+    sock: Socket | DatagramSocket
     nonblocking: bool
     family: int = socket.AF_INET
     receive_timeout_us: int = 0
@@ -35,13 +36,20 @@ class Descriptor:
     linger_us: int = 0
     """How long close(2) waits for acknowledgements (SO_LINGER); 0 for not at all."""
 
+    @property
+    def stream(self) -> Socket:
+        """Its TCP socket; OSError EOPNOTSUPP if it is UDP's."""
+        if not isinstance(self.sock, Socket):
+            raise failed(errno.EOPNOTSUPP)
+        return self.sock
+
     def readiness(self) -> int:
         """What poll(2) would say, asked for or not."""
         sock = self.sock
-        if sock.flow is None and sock.listener is None:
+        if isinstance(sock, Socket) and sock.flow is None and sock.listener is None:
             return POLLOUT | POLLHUP
         found = int(sock.watched().readiness())
-        if sock.flow is not None and sock.flow.ended:
+        if isinstance(sock, Socket) and sock.flow is not None and sock.flow.ended:
             found |= POLLRDHUP
         if found & POLLIN:
             found |= POLLRDNORM
@@ -82,11 +90,13 @@ class Descriptors:
             raise failed(errno.EINVAL)
         if domain != socket.AF_INET:
             raise failed(errno.EAFNOSUPPORT)
-        if kind & _KIND != socket.SOCK_STREAM:
+        if kind & _KIND not in _PROTOCOLS:
             raise failed(errno.ESOCKTNOSUPPORT)
-        if protocol not in (0, socket.IPPROTO_TCP):
+        if protocol not in (0, _PROTOCOLS[kind & _KIND]):
             raise failed(errno.EPROTONOSUPPORT)
-        made = self._stack.socket()
+        made: Socket | DatagramSocket = self._stack.socket()
+        if kind & _KIND == socket.SOCK_DGRAM:
+            made = self._stack.datagram_socket()
         made.setblocking(False)
         return self.add(Descriptor(made, bool(kind & _NONBLOCK)))
 
@@ -97,7 +107,7 @@ class Descriptors:
         listening = self[fd]
         if len(self._open) >= MAX_DESCRIPTORS:
             raise failed(errno.EMFILE)
-        accepted, peer = listening.sock.accept()
+        accepted, peer = listening.stream.accept()
         accepted.setblocking(False)
         return self.add(Descriptor(accepted, bool(flags & _NONBLOCK), listening.family)), peer
 

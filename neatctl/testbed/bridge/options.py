@@ -10,6 +10,7 @@ import socket
 import struct
 from typing import Any
 
+from neatctl.core.sockets import Socket
 from neatctl.testbed.bridge.addresses import failed
 from neatctl.testbed.bridge.descriptors import Descriptor
 
@@ -49,7 +50,7 @@ def _own(descriptor: Descriptor, name: int) -> int | None:
     if name == _SO_PROTOCOL:
         return int(descriptor.sock.proto)
     if name == socket.SO_ACCEPTCONN:
-        return int(descriptor.sock.listener is not None)
+        return int(isinstance(descriptor.sock, Socket) and descriptor.sock.listener is not None)
     return None
 
 

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from neatctl.core.sockets import DatagramSocket, Socket
 from neatctl.core.tcp.tcb import Tcb
 from neatctl.testbed.bridge import options
 from neatctl.testbed.bridge.addresses import failed, pack_address, unpack_address
@@ -108,7 +109,7 @@ class Calls:
         fd, descriptor = self._with(fields)
         backlog = fields.i32()
         fields.end()
-        return self._at_once(fd, lambda: descriptor.sock.listen(backlog))
+        return self._at_once(fd, lambda: descriptor.stream.listen(backlog))
 
     def _at_once(self, fd: int, work: Callable[[], object]) -> Call:
         """A call that never waits."""
@@ -136,7 +137,10 @@ class Calls:
     def _connect(self, fields: Fields) -> Call:
         fd, descriptor = self._with(fields)
         host, port = unpack_address(fields.rest(), descriptor.family)
-        sock = descriptor.sock
+        datagrams = descriptor.sock
+        if isinstance(datagrams, DatagramSocket):
+            return self._at_once(fd, lambda: datagrams.connect((host or "0.0.0.0", port)))
+        sock = descriptor.stream
 
         def attempt() -> Result | None:
             try:
@@ -160,6 +164,8 @@ class Calls:
         fd, descriptor = self._with(fields)
         count, flags = fields.u32(), fields.i32()
         fields.end()
+        if isinstance(descriptor.sock, DatagramSocket):
+            return self._receive_datagram(fd, descriptor, descriptor.sock, count, flags, False)
         return self._receive(fd, descriptor, count, flags, b"")
 
     def _recvfrom(self, fields: Fields) -> Call:
@@ -167,10 +173,29 @@ class Calls:
         fd, descriptor = self._with(fields)
         count, flags = fields.u32(), fields.i32()
         fields.end()
+        if isinstance(descriptor.sock, DatagramSocket):
+            return self._receive_datagram(fd, descriptor, descriptor.sock, count, flags, True)
         return self._receive(fd, descriptor, count, flags, bytes(2))
 
+    def _receive_datagram(
+        self, fd: int, descriptor: Descriptor, sock: DatagramSocket, count: int, flags: int, named: bool
+    ) -> Call:
+        """One datagram, its sender's address before it if it is to be `named`."""
+        wait = not (descriptor.nonblocking or flags & _DONTWAIT)
+        flags &= ~(_DONTWAIT | _NOSIGNAL)
+
+        def attempt() -> Result | None:
+            try:
+                octets, sender = sock.recvfrom(min(count, MAX_READ), flags)
+            except BlockingIOError:
+                return None
+            address = pack_address(sender)
+            return Result(len(octets), len(address).to_bytes(2, "big") + address + octets if named else octets)
+
+        return Call(attempt, (descriptor.receive_timeout_us or -1) if wait else 0, fd=fd)
+
     def _receive(self, fd: int, descriptor: Descriptor, count: int, flags: int, before: bytes) -> Call:
-        sock = descriptor.sock
+        sock = descriptor.stream
         whole = bool(flags & _WAITALL)
         wait = not (descriptor.nonblocking or flags & _DONTWAIT)
         flags &= ~(_DONTWAIT | _NOSIGNAL | _WAITALL)
@@ -207,11 +232,38 @@ class Calls:
         """On a connection the address does not matter, as on Linux."""
         fd, descriptor = self._with(fields)
         flags = fields.i32()
-        fields.octets(fields.u16())
-        return self._transmit(fd, descriptor, flags, fields.rest())
+        address = fields.octets(fields.u16())
+        octets = fields.rest()
+        if isinstance(descriptor.sock, DatagramSocket) and address:
+            host, port = unpack_address(address, descriptor.family)
+            return self._send_datagram(fd, descriptor, descriptor.sock, flags, octets, (host or "0.0.0.0", port))
+        return self._transmit(fd, descriptor, flags, octets)
+
+    def _send_datagram(
+        self,
+        fd: int,
+        descriptor: Descriptor,
+        sock: DatagramSocket,
+        flags: int,
+        octets: bytes,
+        address: tuple[str, int] | None,
+    ) -> Call:
+        """One datagram to an address, or to the peer."""
+        wait = not (descriptor.nonblocking or flags & _DONTWAIT)
+        flags &= ~(_DONTWAIT | _NOSIGNAL)
+
+        def attempt() -> Result | None:
+            try:
+                return Result(sock.sendto(octets, flags, address) if address else sock.send(octets, flags))
+            except BlockingIOError:
+                return None
+
+        return Call(attempt, (descriptor.send_timeout_us or -1) if wait else 0, fd=fd)
 
     def _transmit(self, fd: int, descriptor: Descriptor, flags: int, octets: bytes) -> Call:
-        sock = descriptor.sock
+        if isinstance(descriptor.sock, DatagramSocket):
+            return self._send_datagram(fd, descriptor, descriptor.sock, flags, octets, None)
+        sock = descriptor.stream
         wait = not (descriptor.nonblocking or flags & _DONTWAIT)
         flags &= ~(_DONTWAIT | _NOSIGNAL)
         sent = 0
@@ -251,7 +303,7 @@ class Calls:
             return Call(close, fd=fd)
         limit_us = descriptor.linger_us
         options.end_lingering(descriptor)
-        descriptor.sock.shutdown(socket.SHUT_WR)
+        descriptor.stream.shutdown(socket.SHUT_WR)
 
         def attempt() -> Result | None:
             tcb = self._tcb(descriptor)
@@ -263,7 +315,7 @@ class Calls:
         fd, descriptor = self._with(fields)
         how = fields.i32()
         fields.end()
-        return self._at_once(fd, lambda: descriptor.sock.shutdown(how))
+        return self._at_once(fd, lambda: descriptor.stream.shutdown(how))
 
     # ---- options and looks ----
     def _getsockopt(self, fields: Fields) -> Call:
@@ -306,14 +358,18 @@ class Calls:
                 return Result()
             if command not in (_FIONREAD, _TIOCOUTQ, _SIOCOUTQNSD):
                 raise failed(errno.ENOTTY)
-            if descriptor.sock.listener is not None:
+            if isinstance(descriptor.sock, Socket) and descriptor.sock.listener is not None:
                 raise failed(errno.EINVAL)
             return Result(0, _INT.pack(self._queued(descriptor, command)))
 
         return Call(attempt, fd=fd)
 
     def _queued(self, descriptor: Descriptor, command: int) -> int:
-        """Octets that wait on one side of a connection (tcp(7): SIOCINQ, SIOCOUTQ, SIOCOUTQNSD)."""
+        """Octets that wait on one side of a connection (tcp(7): SIOCINQ, SIOCOUTQ, SIOCOUTQNSD), or in the next
+        datagram (udp(7))."""
+        if isinstance(descriptor.sock, DatagramSocket):
+            mailbox = descriptor.sock.mailbox
+            return len(mailbox.datagrams[0][1]) if command == _FIONREAD and mailbox and mailbox.datagrams else 0
         flow = descriptor.sock.flow
         if flow is not None and command == _FIONREAD:
             return int(flow.unread)
@@ -325,7 +381,7 @@ class Calls:
 
     def _tcb(self, descriptor: Descriptor) -> Tcb | None:
         """The connection in the replica, if there is one still."""
-        flow = descriptor.sock.flow
+        flow = descriptor.sock.flow if isinstance(descriptor.sock, Socket) else None
         if flow is None:
             return None
         tcb = self._machine.replica.stack.tcp.tables.flows.get(flow.key[4:] + flow.key[:4])
