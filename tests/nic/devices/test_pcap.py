@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from neatctl.core.native import Memory
@@ -157,6 +157,9 @@ def test_frames_before_a_bad_record_are_given() -> None:
         capture.batch(places, ROOM)
 
 
+RECORD_OCTETS = 16
+"""What stands before the octets of a frame in a pcap file."""
+
 heads = st.sampled_from([b"", pcap([]), pcap([], ">"), section() + interface(), section(">")])
 blocks = st.one_of(
     st.binary(max_size=100),
@@ -194,4 +197,7 @@ def test_a_window_shows_the_same_as_the_whole(
 ) -> None:
     octets = head + b"".join(parts)
     octets = octets[: len(octets) - lost]
-    assert outcome(octets, window, step) == outcome(octets)
+    whole = outcome(octets)
+    # A window that is used holds the largest record.
+    assume(not isinstance(whole, tuple) or all(len(frame[1]) + RECORD_OCTETS <= window for frame in whole[0]))
+    assert outcome(octets, window, step) == whole
