@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import random
 
-from tests.core.ip.frames import LOCAL, PEER, arp, ethernet, icmp, ipv4
+import pytest
+
+from tests.core.ip.frames import LOCAL, PEER, ethernet, icmp, ipv4
 from tests.fuzz import targets
+from tests.fuzz.seeds import FRAMES4, FRAMES6, SEEDS, SYN
+from tests.fuzz.sound import check, seal
 
-TCP, ICMP, UDP = 6, 1, 17
-SYN = (
-    bytes.fromhex("9c400050000f42400000000080020200")
-    + bytes(4)
-    + bytes.fromhex("020405b40402080a000000010000000001030307")
-)
-FRAMES = [
-    ethernet(ipv4(SYN, TCP)),
-    ethernet(ipv4(icmp(8, 0, b"\x00\x01\x00\x01ping"), ICMP)),
-    ethernet(ipv4(icmp(3, 4, bytes(4) + ipv4(SYN[:8], TCP, source=LOCAL, destination=PEER)), ICMP)),
-    ethernet(ipv4(b"\x00\x35\x00\x35\x00\x0c\x00\x00data", UDP, options=b"\x01" * 4)),
-    ethernet(arp(1, bytes.fromhex("020000000001"), PEER, LOCAL), 0x0806),
-]
+ROUNDS = {"segment": 5000, "options4": 5000, "nic": 5000, "frames": 2000, "discovery": 2000, "fragments": 5000}
 
 
-def test_no_segment_confuses_the_parser() -> None:
-    rng = random.Random(1)
-    for _ in range(5000):
-        targets.segment(targets.mutate(SYN, rng))
+@pytest.mark.parametrize("name", SEEDS)
+def test_good_octets_pass(name: str) -> None:
+    for seed in SEEDS[name]:
+        targets.TARGETS[name](seed)
 
 
-def test_no_frame_confuses_a_stack() -> None:
-    rng = random.Random(2)
-    for _ in range(60):
-        for seed in FRAMES:
-            targets.frame(targets.mutate(seed, rng))
+@pytest.mark.parametrize("name", ROUNDS)
+def test_nothing_confuses(name: str) -> None:
+    rng = random.Random(name)
+    for _ in range(ROUNDS[name]):
+        octets = targets.mutate(rng.choice(SEEDS[name]), rng)
+        for _ in range(rng.randrange(3)):
+            octets += targets.mutate(rng.choice(SEEDS[name]), rng)
+        targets.TARGETS[name](octets)
 
 
 def test_no_spoiled_segment_confuses_a_connection() -> None:
     rng = random.Random(3)
     for script in rng.sample(list(targets.scripts()), 120):
         targets.life(script, rng)
+
+
+def test_the_judge_sees_what_is_wrong() -> None:
+    """What `check` lets pass is right, and `seal` makes it so."""
+    good = [ethernet(ipv4(SYN, 6)), ethernet(ipv4(icmp(8, 0, bytes(8)), 1)), *FRAMES4[4:6], *FRAMES6[:4]]
+    for each in (seal(frame) for frame in good):
+        source = each[26:30] if each[12:14] == b"\x08\x00" else each[22:38]
+        if each[14] == 0x45 or each[20] in {6, 58}:
+            check(each, frozenset({source}))
+            for spoiled in (each[:-1], each[:-1] + bytes((each[-1] ^ 1,)), each + b"x"):
+                with pytest.raises(AssertionError):
+                    check(spoiled, frozenset({source}))
+            with pytest.raises(AssertionError):
+                check(each, frozenset({LOCAL, PEER} - {source}))

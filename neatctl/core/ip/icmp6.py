@@ -26,7 +26,7 @@ ERRONEOUS_FIELD, UNKNOWN_HEADER, UNKNOWN_OPTION, INCOMPLETE_CHAIN = 0, 1, 2, 3
 REASSEMBLY_TIME = 1
 _ECHO, _ECHO_REPLY = 128, 129
 _ROUTER_SOLICITATION = 133
-_IPV6, _TCP = 40, 6
+_ETHERNET, _IPV6, _TCP = 14, 40, 6
 _LEAST_MTU = 1280
 _QUOTED_TCP = 8
 _ADMINISTRATIVELY = 1
@@ -134,8 +134,11 @@ class Icmp6:
             self._counters.errors_out += 1
 
     def reassembly_took_too_long(self, frame: bytes, now: int) -> None:
-        """The rest of the datagram, whose first fragment was in this frame, did not come in time."""
-        self.send_error(Memory(frame), 14, TIME_EXCEEDED, REASSEMBLY_TIME, 0, False, now)
+        """The rest of the datagram, whose first fragment was in this frame, did not come in time. The frame is without
+        the fragment header, its length is not."""
+        first = Memory(bytearray(frame))
+        first.put16(_ETHERNET + 4, first.octets - _ETHERNET - _IPV6)
+        self.send_error(first, _ETHERNET, TIME_EXCEEDED, REASSEMBLY_TIME, 0, False, now)
 
     def _send(self, memory: Memory, ip: int, message: bytes, multicast: bool, now: int) -> bool:
         """A message, its checksum 0, to the sender of the packet at `ip`."""

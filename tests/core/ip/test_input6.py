@@ -22,6 +22,7 @@ from tests.core.ip.frames6 import (
     UDP,
     Replica6,
     fragment_header,
+    fragments6,
     frame6,
     group_frame,
     icmpv6,
@@ -29,6 +30,7 @@ from tests.core.ip.frames6 import (
     options_header,
     parse_icmpv6,
     pseudo,
+    solicitation,
     tcp6,
 )
 
@@ -309,3 +311,18 @@ def test_garbage_frames_of_the_ethertype_never_raise() -> None:
     for octets in range(60):
         replica.hear(frame6(bytes((0x60,)) + bytes(octets)))
     replica.hear(OUR_MAC + PEER_MAC + b"\x86\xdd" + icmp(8, 0, bytes(60)))
+
+
+@pytest.mark.parametrize("size", [800, 1400])
+def test_a_datagram_that_never_becomes_whole_is_told_of_with_what_came(size: int) -> None:
+    replica = Replica6()
+    (first, *_) = fragments6(udp(bytes(2000), 53, PEER6, LOCAL6), UDP, size)
+    assert replica.hear(frame6(first)) == []
+    replica.pass_seconds(59)
+    replica.hear(group_frame(solicitation()))
+    frames = [each for each in replica.pass_seconds(3) if each[20] == ICMPV6 and each[54] == 3]
+    (message,) = (parse_icmpv6(each)[2] for each in frames)
+    assert message[:2] == bytes((3, 1))
+    quoted = message[8:]
+    assert quoted[40:] == first[48:][: 1280 - 48 - 40]
+    assert int.from_bytes(quoted[4:6], "big") == size
