@@ -184,7 +184,8 @@ class _Host:
 
     @property
     def discovery(self) -> Discovery:
-        discovery: Discovery = self.stack.output.discovery
+        discovery: Discovery | None = self.stack.output.discovery
+        assert discovery is not None
         return discovery
 
     def hear(self, octets: bytes) -> None:
