@@ -45,7 +45,7 @@ missing_packages() {
   fi
   case $goal in
     demo) tools="curl:curl" ;;
-    test) tools="ip:iproute2 curl:curl wrk:wrk httperf:httperf ab:apache2-utils tshark:tshark groff:groff-base" ;;
+    test) tools="ip:iproute2 curl:curl wrk:wrk httperf:httperf ab:apache2-utils tshark:tshark nmap:nmap groff:groff-base" ;;
     bench) tools="ip:iproute2 curl:curl wrk:wrk lighttpd:lighttpd" ;;
     *) tools= ;;
   esac

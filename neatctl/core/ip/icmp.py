@@ -72,8 +72,9 @@ class Icmp:
             self._counters.drop_checksum += 1
             return
         kind = memory.get8(at)
-        if kind == _ECHO and memory.get8(at + 1) == 0:
-            if self._send(memory, ip, _ECHO_REPLY << 24, memory.get32(at + 4), at + 8, octets - 8, now):
+        if kind == _ECHO:
+            head = _ECHO_REPLY << 24 | memory.get8(at + 1) << 16
+            if self._send(memory, ip, head, memory.get32(at + 4), at + 8, octets - 8, now):
                 self._counters.echo_replies += 1
         elif kind in (UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM):
             self._quoted(memory, at, octets, kind, now)

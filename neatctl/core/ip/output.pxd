@@ -33,7 +33,7 @@ cdef class IpOutput:
     cdef readonly long long mtu
     cdef bytes _mac
     cdef bytes _gateway
-    cdef long long _mask, _network, _at, _now, _identification, _seen_at
+    cdef long long _mask, _network, _at, _now, _seen_at
     cdef bint _offload
     cdef public bint markable
     cdef IpCounters _counters

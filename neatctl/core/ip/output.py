@@ -97,7 +97,8 @@ class Path:
             fixed = bytes((0x60, 0, 0, 0, 0, 0, protocol, hop_limit)) + local + remote
             self._ethertype = b"\x86\xdd"
         self.header = fixed
-        """The IP header without length, identification and checksum."""
+        """The IP header without length and checksum. Nobody may cut the packet up, so it needs no identification (RFC
+        6864), and none tells how much else is sent."""
         self._source_mac = source_mac
         self.ip_octets = len(fixed)
         self.transport_at = _IP_AT + len(fixed)
@@ -141,7 +142,6 @@ class IpOutput:
         self._other_paths: dict[tuple[bytes, int], Path] = {}
         self._at = 0
         self._now = 0
-        self._identification = 0
         self._seen: Memory = self._scratch
         self._seen_at = -1
         self.markable = False
@@ -296,10 +296,8 @@ class IpOutput:
         ip = at + _IP_AT
         if path.ip_octets == _IPV4:
             total = _IPV4 + transport_octets
-            self._identification = (self._identification + 1) & 0xFFFF
             memory.put16(ip + 2, total)
-            memory.put16(ip + 4, self._identification)
-            checksum = path.header_sum + total + self._identification
+            checksum = path.header_sum + total
             if self.markable:
                 memory.put8(ip + 1, _ECT)
                 checksum += _ECT

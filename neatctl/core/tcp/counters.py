@@ -42,7 +42,7 @@ SENTENCES = {
     "time_waits_early": "TIME-WAITs ended early because there were too many.",
     "unreachables": "ICMP errors that concerned a connection.",
     "drop_length": "Segments whose length contradicts their header.",
-    "drop_flags": "Segments with SYN and FIN, or SYN and RST.",
+    "drop_flags": "Segments with SYN and FIN, or SYN and RST; without SYN, ACK and RST to a listener.",
     "drop_checksum": "Segments with a wrong checksum.",
     "drop_address": "SYNs from or to an address that can have no connection (MUST-57, MUST-63).",
     "drop_sequence": "Segments outside the receive window.",

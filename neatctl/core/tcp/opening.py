@@ -60,6 +60,9 @@ def arrive_closed(tables: Tables, segment: Segment, key: bytes, floor: int, now:
         listener = tables.listener_for(key)
     elif segment.flags & (_SYN | _ACK | _RST) == _ACK and now < tables.cookies_until_us and _may_connect(key):
         return _open_by_cookie(tables, segment, key, now)
+    elif segment.flags & (_SYN | _ACK | _RST) == 0 and tables.listener_for(key) is not None:
+        tables.counters.drop_flags += 1
+        return None
     if listener is None:
         if _may_connect(key):
             reply_reset(tables, segment, key, now)

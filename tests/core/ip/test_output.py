@@ -100,13 +100,13 @@ def test_one_segment_is_no_super_frame() -> None:
     assert sender.queue.take()[0][7] == 0
 
 
-def test_identification_differs_between_packets() -> None:
+def test_packets_that_nobody_may_cut_up_have_no_identification() -> None:
     sender = Sender()
     sender.know()
     sender.send(b"a")
     sender.send(b"b")
-    first, second = sender.queue.frames()
-    assert first[18:20] != second[18:20]
+    for packet in sender.queue.frames():
+        assert packet[18:22] == b"\0\0\x40\0"
 
 
 def test_packets_wait_for_arp_in_order() -> None:
