@@ -6,6 +6,6 @@ cdef class TcpCounters:
     cdef public long long out_of_order_in, challenge_acks, time_waits, time_waits_reused, time_waits_early, unreachables
     cdef public long long drop_length, drop_flags, drop_checksum, drop_address, drop_sequence, drop_paws, drop_ack
     cdef public long long drop_reset, drop_listen_overflow, drop_connections, drop_out_of_order
-    cdef public long long cookies_sent, cookies_taken, accepts_deferred, keep_alive_probes, keep_alive_timeouts
+    cdef public long long cookies_sent, cookies_taken, cookies_refused, accepts_deferred, keep_alive_probes, keep_alive_timeouts
     cdef public long long urgent_in, paths_narrowed, black_holes, drop_unreachable, drop_too_big
     cdef public long long records_late, queue_full, application_full

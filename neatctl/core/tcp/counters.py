@@ -31,6 +31,7 @@ SENTENCES = {
     "challenge_acks": "ACKs sent to make a peer prove its RST, SYN or acknowledgment (RFC 5961).",
     "cookies_sent": "SYNs answered by a cookie because the backlog was full (RFC 4987).",
     "cookies_taken": "Connections made from the ACK of a cookie.",
+    "cookies_refused": "ACKs without a connection that held no valid cookie while cookies were believed.",
     "accepts_deferred": "Handshakes that wait for the first octets (TCP_DEFER_ACCEPT).",
     "keep_alive_probes": "Probes of peers that had been silent.",
     "keep_alive_timeouts": "Connections given up because the peer answered no such probe.",
@@ -93,6 +94,7 @@ class TcpCounters:
         self.challenge_acks = 0
         self.cookies_sent = 0
         self.cookies_taken = 0
+        self.cookies_refused = 0
         self.accepts_deferred = 0
         self.keep_alive_probes = 0
         self.keep_alive_timeouts = 0

@@ -262,6 +262,8 @@ def _open_by_cookie(tables: Tables, segment: Segment, key: bytes, now: int) -> T
     """The ACK of a SYN-ACK that nobody remembers: a connection if it holds our cookie, else a RST."""
     listener = tables.listener_for(key)
     if listener is None or not take_cookie(tables, segment, key, now):
+        if listener is not None:
+            tables.counters.cookies_refused += 1
         reply_reset(tables, segment, key, now)
     elif listener.untaken >= listener.backlog:
         tables.counters.drop_listen_overflow += 1

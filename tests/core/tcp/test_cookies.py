@@ -102,7 +102,9 @@ def test_a_cookie_is_bound_to_its_connection_and_isn() -> None:
         other.send("A", 1, 1)
         assert "R" in {segment.flags for segment in host.sent()}
     assert host.told() == []
+    assert host.tcp.counters.cookies_refused == 4
     peer.acknowledge()
+    assert (host.tcp.counters.cookies_refused, host.tcp.counters.cookies_taken) == (4, 1)
 
 
 def test_no_cookie_is_believed_when_none_was_sent_for_a_minute() -> None:
@@ -112,6 +114,7 @@ def test_no_cookie_is_believed_when_none_was_sent_for_a_minute() -> None:
     peer.send("A", 1, 1)
     assert peer.sent() == ["R 1"]
     assert host.told() == []
+    assert host.tcp.counters.cookies_refused == 0
 
 
 def test_a_replica_born_after_the_syn_takes_the_cookie_of_another() -> None:
