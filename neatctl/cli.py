@@ -37,6 +37,7 @@ Name = Annotated[str, typer.Option("--name", envvar="NEATCTL_NAME", help="The te
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Component = Annotated[str, typer.Argument(help="tcp, ip, driver, syscall or web.")]
 ReplicaNumber = Annotated[int, typer.Argument(help="Which replica, for tcp and ip.", metavar="[REPLICA]")]
+Ecn = Annotated[bool | None, typer.Option("--ecn/--no-ecn", envvar="NEATCTL_ECN", help="Ask for ECN. [default: no]")]
 Filters = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Exact filters, one a line: [tcp|udp,]source,port,destination,port,replica."),
@@ -151,6 +152,7 @@ def up(
             help="Give components cores where that helps, while nobody else wants them; or leave it. [default: auto]",
         ),
     ] = None,
+    ecn: Ecn = None,
     config: Annotated[
         Path | None, typer.Option(envvar="NEATCTL_CONFIG", metavar="FILE.toml", help="Settings by these names.")
     ] = None,
@@ -171,6 +173,7 @@ def up(
         "impair": impair,
         "seed": seed,
         "placement": placement,
+        "ecn": ecn,
     }
     try:
         settings = settings_from(options, config)

@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
     placement: str = "auto"
     """Which cores the components run on: control/placement.py."""
+    ecn: bool = False
+    """Connections that applications open ask for ECN (RFC 3168)."""
 
 
 def settings_from(options: dict[str, Any], file: Path | None) -> Settings:
@@ -159,4 +161,5 @@ def boot_config(settings: Settings, run_directory: str) -> TestbedConfig:
         address6=address6,
         prefix_length6=prefix_length6,
         client_address6=client_address6,
+        ecn=settings.ecn,
     )

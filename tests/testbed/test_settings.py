@@ -30,6 +30,7 @@ def test_an_option_goes_before_the_file_and_the_file_before_the_default(tmp_path
         ("# many\nreplicas = 99\n", "lab.toml:2: replicas: the number of replicas is 1 to 64, not 99"),
         ("seed = 1\nreplicas =\n", "lab.toml:2: Invalid value"),
         ('impair = "lose=5%"\n', "lab.toml:1: impair: impairment 'lose' is not known"),
+        ("ecn = 2\n", "lab.toml:1: ecn: Expected `bool`, got `int`"),
         ('channel = "smoke"\n', "lab.toml:1: channel: a channel is ring or zmq, not 'smoke'"),
     ],
 )
@@ -67,6 +68,17 @@ def test_the_clients_get_the_first_address_that_is_free(cidr: str, expected: tup
 def test_an_address_that_no_host_can_have_is_refused(cidr: str) -> None:
     with pytest.raises(BadSetting, match="--address"):
         settings_from({"address": cidr}, None)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "asked"),
+    [(None, "", False), (True, "", True), (None, "ecn = true\n", True), (False, "ecn = true\n", False)],
+)
+def test_connections_ask_for_ecn_if_an_option_or_the_file_says_so(
+    tmp_path: Path, option: bool | None, text: str, asked: bool
+) -> None:
+    settings = settings_from({"ecn": option}, write(tmp_path, text))
+    assert boot_config(settings, "/run/x").ecn is asked
 
 
 def test_secrets_are_new_for_every_boot() -> None:

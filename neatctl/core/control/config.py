@@ -110,3 +110,5 @@ class TestbedConfig(msgspec.Struct, frozen=True):
     """Of the appliance, "" for no IPv6."""
     prefix_length6: int = 64
     client_address6: str = ""
+    ecn: bool = False
+    """Of `ReplicaConfig`."""

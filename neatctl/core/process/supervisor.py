@@ -379,8 +379,8 @@ class Supervisor(Work):
                 gateway6=config.client_address6,
                 mac=config.mac,
                 isn_key=config.isn_key,
-                # What an impairment loses is then one packet, as on a wire.
-                gso_octets=0 if config.impair else GSO_OCTETS,
+                gso_octets=0 if config.impair else GSO_OCTETS,  # So it loses one packet at a time, as a wire does.
+                ecn=config.ecn,
             )
         return msgspec.msgpack.encode(record)
 
