@@ -54,6 +54,7 @@ def test_down_by_force_is_content_with_nothing() -> None:
         (["fly"], "No such command"),
         (["inject-fault"], "Missing argument"),
         (["fetch", "https://10.77.0.1/"], "only http://"),
+        (["fetch", "http://10.77.0.1:0/"], "a port is 1 to 65535, not 0"),
         (["fetch", "http://example.net/"], "http://ADDRESS[:PORT]/PATH"),
         (["scale", "many"], "many"),
         (["up", "--replicas", "0"], "--replicas: the number of replicas is 1 to 64, not 0"),

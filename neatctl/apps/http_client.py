@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
 import httptools
@@ -24,6 +25,8 @@ from neatctl.core.sockets import POLLIN, POLLOUT, Poll, Socket, Stack
 _CHUNK_OCTETS = 262_144
 _LOOK_S = 0.1
 _OK = 200
+_LAST_PORT = 65535
+_PORT_DIGITS = 9
 
 
 class BadUrl(ValueError):
@@ -41,16 +44,35 @@ class Url:
     @classmethod
     def parse(cls, text: str) -> Url:
         """BadUrl if it is not http://ADDRESS[:PORT]/PATH."""
-        try:
-            parts = urlsplit(text)
-            address, port = str(ip_address(parts.hostname or "")), parts.port or 80
-        except ValueError:
-            raise BadUrl(f"{text}: give it as http://ADDRESS[:PORT]/PATH, for example http://10.77.0.1:8000/") from None
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        if parts.scheme != "http" or not text.isascii() or not text.isprintable() or " " in text:
+        scheme, slashes, rest = text.partition("://")
+        if (slashes and scheme.lower() != "http") or not text.isascii() or not text.isprintable() or " " in text:
             raise BadUrl(f"{text}: only http:// is fetched, and what is not ASCII, or a space, is written as %XX")
+        address, port = _end(text, re.split(r"[/?#]", rest, maxsplit=1)[0])
+        parts = urlsplit(text)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: neatctl\r\nConnection: close\r\n\r\n"
         return cls(address, port, head.encode())
+
+
+def _end(text: str, end: str) -> tuple[str, int]:
+    """Address and port of ADDRESS[:PORT], an IPv6 address in brackets; BadUrl says what of it cannot be."""
+    if "@" in end:
+        raise BadUrl(f"{text}: a user name is not sent; give it as http://ADDRESS[:PORT]/PATH")
+    if "%" in end:
+        raise BadUrl(f"{text}: an address with a zone cannot be reached; give one without %")
+    if end.count(":") > 1 and "[" not in end:
+        raise BadUrl(f"{text}: an IPv6 address stands in brackets, for example http://[fd77::1]:8000/")
+    found = re.fullmatch(r"(?:\[(?P<six>.*)\]|(?P<four>[^:\[\]]*))(?::(?P<port>\d*))?", end)
+    try:
+        if found is None:
+            raise ValueError
+        address = str(IPv4Address(found["four"]) if found["six"] is None else IPv6Address(found["six"]))
+    except ValueError:
+        raise BadUrl(f"{text}: give it as http://ADDRESS[:PORT]/PATH, for example http://10.77.0.1:8000/") from None
+    port = found["port"] or "80"
+    if len(port) > _PORT_DIGITS or not 1 <= int(port) <= _LAST_PORT:
+        raise BadUrl(f"{text}: a port is 1 to {_LAST_PORT}, not {port}")
+    return address, int(port)
 
 
 class Outcome(msgspec.Struct):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -35,6 +36,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+    """And IPv4: the socket takes both."""
     request_queue_size = 128
 
     def handle_error(self, *_: object) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.testbed import NEATCTL, Testbed, TestbedStarter
+from tests.system.testbed import NEATCTL, Testbed, TestbedStarter, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.tap]
 PORT = 8000
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(folder: Path) -> Iterator[Testbed]:
     starter = TestbedStarter(folder)
-    yield starter(2)
+    yield starter(2, "--ecn")
     starter.end()
 
 
@@ -69,6 +69,24 @@ def test_every_replica_opens_connections_and_no_octet_is_wrong(two: Testbed, fol
     assert len(ports) == CONNECTIONS
     assert out.read_bytes() == BODY
     assert conflicts(two) == 0
+
+
+@pytest.mark.usefixtures("server")
+def test_replicas_open_connections_over_ipv6_and_ask_for_ecn(two: Testbed) -> None:
+    client = next(
+        line.split()[3]
+        for line in two.client("ip", "-6", "-o", "addr", "show", "scope", "global").stdout.splitlines()
+    ).partition("/")[0]
+    whole = f"http://[{client}]:{PORT}/whole"
+    # Nothing is sent from an address as long as duplicates of it are looked for.
+    wait_for(lambda: two.neatctl("fetch", whole, "--connections", "8", check=False).returncode == 0)
+    report = two.json("fetch", whole, "--connections", "8")
+    assert (report["completed"], report["failed"], report["sha256"]) == (8, 0, [SHA256])
+    marked = two.client("grep", "Ip6InECT0Pkts", "/proc/net/snmp6").stdout.split()
+    assert int(marked[1]) >= 8, "the requests left ECN-capable"
+    done = two.neatctl("fetch", f"http://[{client}]:8001/", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Connection refused" in done.stderr
 
 
 @pytest.mark.usefixtures("server")
