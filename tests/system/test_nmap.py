@@ -1,4 +1,4 @@
-"""What nmap sees of the stack: numbers that cannot be guessed, and an answer to each probe that a sound host answers."""
+"""What nmap sees of the stack: numbers that cannot be guessed, an answer to each probe that a sound host answers."""
 
 from __future__ import annotations
 
