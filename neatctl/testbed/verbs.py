@@ -68,10 +68,12 @@ def up(settings: Settings, detached: bool, as_json: bool) -> int:
 def _say_how_to_reach(settings: Settings, took_s: float) -> None:
     name = "" if settings.name == type(settings)().name else f"--name {settings.name} "
     address = settings.address.partition("/")[0]
-    note(f"{settings.name}: {settings.replicas} replicas serve at {address} after {took_s:.2f} s. Try:")
+    address6 = settings.address6.partition("/")[0]
+    both = f"{address} and {address6}" if address6 else address
+    note(f"{settings.name}: {settings.replicas} replicas serve at {both} after {took_s:.2f} s. Try:")
     note(f"  neatctl exec {name}-- curl http://{address}/")
-    if settings.address6:
-        note(f"  neatctl exec {name}-- curl -g 'http://[{settings.address6.partition('/')[0]}]/'")
+    if address6:
+        note(f"  neatctl exec {name}-- curl -g 'http://[{address6}]/'")
 
 
 def down(run: RunDirectory, force: bool) -> int:
