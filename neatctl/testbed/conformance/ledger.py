@@ -115,13 +115,19 @@ def matrix(as_json: bool, write: bool) -> int:
     return 1 if lacking else 0
 
 
-def _entry(row: Requirement, tests: list[str]) -> Entry:
+def showing(row: Requirement, tests: list[str]) -> list[str]:
+    """Of the tests that carry an id, those of this row."""
     words = {other.word for other in REQUIREMENTS if other.id == row.id and other.word} - {row.word}
     if row.word:
         tests = [test for test in tests if row.word in test]
     elif words:
         tests = [test for test in tests if not any(word in test for word in words)]
-    return Entry(row.id, row.level, row.what, row.standing, row.reason, tests if row.standing == IMPLEMENTED else [])
+    return tests
+
+
+def _entry(row: Requirement, tests: list[str]) -> Entry:
+    shown = showing(row, tests) if row.standing == IMPLEMENTED else []
+    return Entry(row.id, row.level, row.what, row.standing, row.reason, shown)
 
 
 def _short(test: str) -> str:

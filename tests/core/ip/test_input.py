@@ -198,37 +198,6 @@ def test_icmp_error_about_nothing_of_ours_changes_nothing() -> None:
     assert replica.counted()["ip_errors_in"] == 1
 
 
-def established(replica: Replica) -> bytes:
-    """The segment of ours that an ICMP error may quote: SYN-ACK of a handshake."""
-    application = Queue()
-    replica.stack.tcp.attach(1, application.producer)
-    replica.stack.tcp.listen(1, 1, "", 80, 8)
-    (frame,) = replica.hear(ethernet(ipv4(tcp(0x02), TCP)))
-    return frame[14:]
-
-
-def test_must_55_source_quench_changes_nothing() -> None:
-    _check_nothing_ends(4, 0)
-
-
-@pytest.mark.parametrize("code", [0, 1])
-def test_must_56_time_exceeded_ends_no_connection(code: int) -> None:
-    _check_nothing_ends(11, code)
-
-
-@pytest.mark.parametrize("code", [0, 1, 2])
-def test_must_56_parameter_problem_ends_no_connection(code: int) -> None:
-    _check_nothing_ends(12, code)
-
-
-def _check_nothing_ends(kind: int, code: int) -> None:
-    replica = Replica()
-    quoted = established(replica)
-    assert replica.stack.tcp.connections == 1
-    assert replica.hear(ethernet(ipv4(icmp(kind, code, bytes(4) + quoted[:28]), ICMP))) == []
-    assert replica.stack.tcp.connections == 1
-
-
 @pytest.mark.parametrize(
     ("code", "lost", "counted"),
     [

@@ -57,6 +57,17 @@ def test_id_and_local_end_are_told_then_that_it_is_open_and_options_are_in_the_s
     assert opened.payload == told.payload
 
 
+@pytest.mark.parametrize("local", [ANY, SERVER])
+def test_must_44_ip_chooses_the_source_of_a_syn_that_names_none_and_must_43_one_may(local: bytes) -> None:
+    host = Host()
+    host.say(CONNECT, 1, 12, payload=ends(local=local, local_port=5000))
+    [syn] = host.sent()
+    assert syn.key == CLIENT + SERVER + REMOTE.to_bytes(2, "big") + (5000).to_bytes(2, "big")
+    answered(host, syn, "SA")
+    [ack] = host.sent()
+    assert (ack.flags, ack.key) == ("A", syn.key)
+
+
 @pytest.mark.parametrize(
     ("payload", "error"),
     [

@@ -65,18 +65,36 @@ def test_must_65_only_a_syn_has_the_mss_option_and_may_3_every_syn_has(offer: by
         assert (2 in segment.options) == ("S" in segment.flags)
 
 
+def isn(key: int = 0, port: int = 40000, later_us: int = 0) -> int:
+    host = Host(isn_key=bytes((key,)) * 16)
+    host.now += later_us
+    Peer(host, port).send("S", 0)
+    return host.sent()[0].seq
+
+
+def test_must_8_the_isn_of_a_connection_grows_by_one_in_four_microseconds() -> None:
+    begin = isn()
+    for later_us in (4, 400, 1_000_000, 3_600_000_000, 4 << 32):
+        assert (isn(later_us=later_us) - begin) & 0xFFFFFFFF == later_us // 4 & 0xFFFFFFFF
+
+
+def test_must_9_the_isns_of_one_connection_tell_nothing_of_those_of_another() -> None:
+    ports = range(40000, 40032)
+    steps = [[(isn(key, port + 1) - isn(key, port)) & 0xFFFFFFFF for port in ports] for key in (1, 2)]
+    for some in steps:
+        assert len(set(some)) == len(ports)
+        assert 8 <= sum(step >> 31 for step in some) <= 24
+    assert not set(steps[0]) & set(steps[1])
+
+
 def test_must_9_who_lacks_the_secret_cannot_tell_the_isn() -> None:
-    isns = set()
-    for key in range(8):
-        host = Host(isn_key=bytes((key,)) * 16)
-        Peer(host).send("S", 0)
-        isns.add(host.sent()[0].seq)
+    isns = {isn(key) for key in range(8)}
     assert len(isns) == 8
     gaps = sorted((b - a) & 0xFFFFFFFF for a, b in zip(sorted(isns), sorted(isns)[1:], strict=False))
     assert gaps[-1] > 1 << 24
 
 
-def test_must_44_must_45_a_connection_keeps_the_address_that_its_syn_has() -> None:
+def test_must_45_a_connection_keeps_the_address_that_its_syn_has() -> None:
     host = Host()
     host.tcp.connect(APP, SERVER, 50000, CLIENT, 7, host.now)
     (syn,) = host.sent()
