@@ -27,6 +27,8 @@ def serve(
         str, typer.Option(metavar="CIDR", help="Of a client's stack, unless its HELLO has another.")
     ] = "10.77.0.2/24",
     gateway: Annotated[str, typer.Option(metavar="ADDRESS", help="Off the link. [default: all are on the link]")] = "",
+    address6: Annotated[str, typer.Option(metavar="CIDR", help="The same in IPv6. [default: no IPv6]")] = "",
+    gateway6: Annotated[str, typer.Option(metavar="ADDRESS", help="The same in IPv6.")] = "",
     mtu: Annotated[int, typer.Option(help="Of the link.")] = 1500,
     link: Annotated[
         str, typer.Option(metavar="raw|ethernet", help="Packets with or without an Ethernet header.")
@@ -38,7 +40,7 @@ def serve(
     The protocol is in ARCHITECTURE.md. Ctrl-C ends it."""
     from neatctl.testbed.bridge.bridge_server import serve as serve_clients
 
-    options = f"address={address},gateway={gateway},mtu={mtu},link={link}"
+    options = f"address={address},gateway={gateway},address6={address6},gateway6={gateway6},mtu={mtu},link={link}"
     raise typer.Exit(serve_clients(socket, options, as_json))
 
 

@@ -251,13 +251,12 @@ class SyscallServer:
         if error:
             self._answer(app, Refused(message.request, error, text))
             return
-        address = "" if message.address == "0.0.0.0" else message.address
         backlog = min(max(message.backlog, 1), MAX_BACKLOG)
         record = s.ListenerRecord(
             self._next_listener,
             app.record.app,
             message.request,
-            address,
+            message.address,
             port,
             backlog,
             message.options,

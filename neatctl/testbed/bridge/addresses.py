@@ -32,6 +32,11 @@ def unpack_address(octets: bytes, family: int) -> tuple[str, int]:
     return socket.inet_ntop(family, host) if any(host) else "", port
 
 
+def any_of(family: int) -> str:
+    """The address that says: any of this family."""
+    return "0.0.0.0" if family == socket.AF_INET else "::"
+
+
 def pack_address(address: tuple[str, int]) -> bytes:
     """The sockaddr of a host and port."""
     host, port = address[0], address[1].to_bytes(2, "big")

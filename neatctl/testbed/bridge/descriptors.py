@@ -61,8 +61,9 @@ class Descriptor:
 class Descriptors:
     """The table; always the lowest free number, as POSIX wants it."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, families: tuple[int, ...]) -> None:
         self._stack = stack
+        self._families = families
         self._open: dict[int, Descriptor] = {}
 
     def __getitem__(self, fd: int) -> Descriptor:
@@ -88,7 +89,7 @@ class Descriptors:
         """socket(2)."""
         if kind & ~(_KIND | _NONBLOCK | _CLOEXEC):
             raise failed(errno.EINVAL)
-        if domain != socket.AF_INET:
+        if domain not in self._families:
             raise failed(errno.EAFNOSUPPORT)
         if kind & _KIND not in _PROTOCOLS:
             raise failed(errno.ESOCKTNOSUPPORT)
@@ -98,7 +99,7 @@ class Descriptors:
         if kind & _KIND == socket.SOCK_DGRAM:
             made = self._stack.datagram_socket()
         made.setblocking(False)
-        return self.add(Descriptor(made, bool(kind & _NONBLOCK)))
+        return self.add(Descriptor(made, bool(kind & _NONBLOCK), domain))
 
     def accept(self, fd: int, flags: int) -> tuple[int, tuple[str, int]]:
         """accept4(2) without waiting: EAGAIN if there is no connection."""

@@ -28,7 +28,8 @@ from neatctl.testbed.bridge.raw_link import STACK_MAC, EthernetLink, RawLink
 MAX_HELD_PACKETS = 16_384
 """Packets of the stack that nobody has read; more are lost, as from a full queue."""
 _RING_OCTETS = 1 << 20
-_GENERATION = 1
+_GENERATION = 2
+"""Not a first incarnation: nobody else can have its addresses, so nobody is asked whether he has."""
 _TURNS = 100_000
 
 
@@ -42,6 +43,10 @@ class BridgeOptions(msgspec.Struct, frozen=True):
     ethernet: bool = False
     receive_buffer_octets: int = 262144
     send_buffer_octets: int = 1048576
+    address6: str = ""
+    """"" for no IPv6."""
+    prefix_length6: int = 64
+    gateway6: str = ""
 
 
 class _Lone(Child):
@@ -85,9 +90,10 @@ class Machine:
         self._link = EthernetLink() if options.ethernet else RawLink()
         for folder in ("bells", "rings"):
             os.mkdir(f"{run}/{folder}")
-        self._bells = [Doorbell(f"{run}/bells/{name}") for name in ("replica.1.1", "driver.0.1")]
+        self._bells = [Doorbell(f"{run}/bells/{name}") for name in ("replica", "driver")]
         self._child = _Lone()
-        self._syscall = SyscallProcess(SyscallConfig(_GENERATION, run, "inproc", "ring", options.address), self._child)
+        config = SyscallConfig(_GENERATION, run, "inproc", "ring", options.address, address6=options.address6)
+        self._syscall = SyscallProcess(config, self._child)
         self.replica = replica_process.Replica(self._replica_config(run), self._child)
         self._attach_nic(run)
         self._syscall.hear(Replicas([Replica(1, _GENERATION, True, self._bells[0].path)]))
@@ -116,6 +122,9 @@ class Machine:
             receive_buffer_octets=options.receive_buffer_octets,
             receive_buffer_most_octets=0,
             send_buffer_octets=options.send_buffer_octets,
+            address6=options.address6,
+            prefix_length6=options.prefix_length6,
+            gateway6=options.gateway6,
         )
 
     def _attach_nic(self, run: str) -> None:

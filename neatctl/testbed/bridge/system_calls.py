@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from neatctl.core.sockets import DatagramSocket, Socket
 from neatctl.core.tcp.tcb import Tcb
 from neatctl.testbed.bridge import options
-from neatctl.testbed.bridge.addresses import failed, pack_address, unpack_address
+from neatctl.testbed.bridge.addresses import any_of, failed, pack_address, unpack_address
 from neatctl.testbed.bridge.descriptors import Descriptor, Descriptors
 from neatctl.testbed.bridge.one_thread import Machine
 from neatctl.testbed.bridge.requests import MAX_MESSAGE, Fields, Op
@@ -59,7 +59,8 @@ class Calls:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self.descriptors = Descriptors(machine.stack)
+        families = (socket.AF_INET, socket.AF_INET6) if machine.options.address6 else (socket.AF_INET,)
+        self.descriptors = Descriptors(machine.stack, families)
         self._by_op: dict[int, Callable[[Fields], Call]] = {
             Op.SOCKET: self._socket,
             Op.BIND: self._bind,
@@ -101,9 +102,9 @@ class Calls:
     def _bind(self, fields: Fields) -> Call:
         fd, descriptor = self._with(fields)
         host, port = unpack_address(fields.rest(), descriptor.family)
-        if host and host != self._machine.options.address:
+        if host and host not in (self._machine.options.address, self._machine.options.address6):
             raise failed(errno.EADDRNOTAVAIL)
-        return self._at_once(fd, lambda: descriptor.sock.bind((host, port)))
+        return self._at_once(fd, lambda: descriptor.sock.bind((host or any_of(descriptor.family), port)))
 
     def _listen(self, fields: Fields) -> Call:
         fd, descriptor = self._with(fields)
@@ -139,16 +140,16 @@ class Calls:
         host, port = unpack_address(fields.rest(), descriptor.family)
         datagrams = descriptor.sock
         if isinstance(datagrams, DatagramSocket):
-            return self._at_once(fd, lambda: datagrams.connect((host or "0.0.0.0", port)))
+            return self._at_once(fd, lambda: datagrams.connect((host or any_of(descriptor.family), port)))
         sock = descriptor.stream
 
         def attempt() -> Result | None:
             try:
-                sock.connect((host or "0.0.0.0", port))
+                sock.connect((host or any_of(descriptor.family), port))
             except BlockingIOError:
                 self._machine.settle()
                 if sock.flow is not None and sock.flow.failed:
-                    sock.connect((host or "0.0.0.0", port))  # What is known at once is told at once.
+                    sock.connect((host or any_of(descriptor.family), port))  # What is known at once is told at once.
                 if descriptor.nonblocking:
                     raise
                 return None
@@ -236,7 +237,8 @@ class Calls:
         octets = fields.rest()
         if isinstance(descriptor.sock, DatagramSocket) and address:
             host, port = unpack_address(address, descriptor.family)
-            return self._send_datagram(fd, descriptor, descriptor.sock, flags, octets, (host or "0.0.0.0", port))
+            to = host or any_of(descriptor.family), port
+            return self._send_datagram(fd, descriptor, descriptor.sock, flags, octets, to)
         return self._transmit(fd, descriptor, flags, octets)
 
     def _send_datagram(
@@ -409,7 +411,13 @@ class Calls:
     def _getsockname(self, fields: Fields) -> Call:
         fd, descriptor = self._with(fields)
         fields.end()
-        return Call(lambda: Result(0, pack_address(descriptor.sock.getsockname())), fd=fd)
+
+        def attempt() -> Result:
+            host, port = descriptor.sock.getsockname()
+            unbound = host == any_of(socket.AF_INET)
+            return Result(0, pack_address((any_of(descriptor.family) if unbound else host, port)))
+
+        return Call(attempt, fd=fd)
 
     def _getpeername(self, fields: Fields) -> Call:
         fd, descriptor = self._with(fields)

@@ -467,3 +467,11 @@ def test_a_shared_port_is_remembered_as_such_by_the_next_server() -> None:
     assert kinds(ECHO, desk.listen(ECHO, 80, 1)) == [Refused]
     desk.listen(ECHO, 80, 2, shared=True)
     assert kinds(ECHO, desk.done(1)) == [Listening]
+
+
+@pytest.mark.parametrize("address", ["", "0.0.0.0", "::", ADDRESS])
+def test_a_listener_has_the_family_that_it_asked_for(address: str) -> None:
+    desk = ready_desk(1)
+    out = desk.listen(WEB, 80, address=address)
+    (subsocket,) = last_setup(out, 1).subsockets
+    assert subsocket.address == address

@@ -64,7 +64,7 @@ def test_a_hello_that_cannot_be_says_why_and_may_be_repeated(stranger: Caller) -
     assert answer.error == errno.EINVAL
     assert answer.body.startswith(b"mtu is 68 to 65535, not '3'")
     answer = stranger.hello("address=192.168.0.1/16,mtu=1400")
-    assert answer.body.startswith(b"address=192.168.0.1/16,gateway=,mtu=1400,link=raw")
+    assert answer.body.startswith(b"address=192.168.0.1/16,gateway=,address6=,gateway6=,mtu=1400,link=raw")
 
 
 @pytest.mark.parametrize("text", ["mtu", "speed=3", "address=10.0.0.1", "address=::1/64", "link=token-ring", "mtu=-1"])
