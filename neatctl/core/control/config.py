@@ -47,8 +47,10 @@ class ReplicaConfig(msgspec.Struct, array_like=True, frozen=True):
     """Connections that applications open ask for ECN."""
     receive_buffer_most_octets: int = 4_194_304
     """A receive buffer that no program has set grows up to this with what the program reads; 0: it never grows."""
-    receive_growth_octets: int = 134_217_728
-    """How much the receive buffers of all connections may grow together."""
+    growth_octets: int = 134_217_728
+    """How much the buffers of all connections may grow together, in both directions."""
+    send_buffer_most_octets: int = 4_194_304
+    """A send buffer that no program has set grows up to this with cwnd; 0: it never grows."""
 
 
 class DriverConfig(msgspec.Struct, array_like=True, frozen=True):

@@ -9,7 +9,7 @@ from neatctl.core.tcp.recovery cimport take_echo
 from neatctl.core.tcp.reply cimport reply_reset
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
-from neatctl.core.tcp.telling cimport tell, tell_data, tell_piece, tell_room
+from neatctl.core.tcp.telling cimport grow_room, tell, tell_data, tell_piece, tell_room
 from neatctl.core.wire.seq cimport before, unwrap
 from neatctl.core.wire.tcp_header cimport Segment
 

@@ -28,7 +28,7 @@ from neatctl.core.tcp.states import (
 )
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import OPEN, Tcb
-from neatctl.core.tcp.telling import tell, tell_data, tell_piece, tell_room
+from neatctl.core.tcp.telling import grow_room, tell, tell_data, tell_piece, tell_room
 from neatctl.core.tcp.urgent import take_urgent
 from neatctl.core.tcp.wheel import NEVER
 from neatctl.core.wire.seq import before, unwrap
@@ -203,6 +203,8 @@ def _check_ack(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bool:
     if ack > tcb.snd_una:
         take_ack(tables, tcb, ack, news, segment, now)
         _take_window(tcb, segment, window)
+        if 2 * tcb.cc.cwnd > tables.send_octets:
+            grow_room(tables, tcb)
         if tcb.room_owed >= tcb.room_lump:
             tell_room(tables, tcb)
         return _our_fin_acked(tables, tcb, now)

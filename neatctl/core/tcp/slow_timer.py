@@ -65,7 +65,7 @@ def set_option(tables: Tables, tcb: Tcb, option: int, value: int, now: int) -> N
     elif option == o.CONGESTION:
         _change_congestion(tcb, value)
     elif option == o.SEND_OCTETS:
-        _resize_send_buffer(tables, tcb, before, value)
+        _resize_send_buffer(tables, tcb, value)
     elif option in (o.KEEPALIVE, o.KEEP_IDLE_S, o.KEEP_INTERVAL_S, o.KEEP_COUNT) and options.keepalive:
         tcb.slow_us = min(tcb.slow_us, max(_keep_due(tcb, options), now))
     if tcb.state >= ESTABLISHED or tcb.state == SYN_SENT:
@@ -147,9 +147,8 @@ def _change_congestion(tcb: Tcb, number: int) -> None:
     tcb.cc.cwnd, tcb.cc.ssthresh = former.cwnd, former.ssthresh
 
 
-def _resize_send_buffer(tables: Tables, tcb: Tcb, before: Options | None, octets: int) -> None:
+def _resize_send_buffer(tables: Tables, tcb: Tcb, octets: int) -> None:
     """More room is told at once, less is kept back from what is acknowledged."""
-    held = before.send_octets if before is not None else 0
-    tcb.room_owed += octets - (held or tables.send_octets)
+    tcb.room_owed += octets - (tcb.buffer.octets + tcb.room + tcb.room_owed)
     tcb.room_lump = max(octets >> 2, 1)
     tell_room(tables, tcb)

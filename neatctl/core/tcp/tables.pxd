@@ -18,7 +18,7 @@ cdef class Tables:
     cdef readonly TcpCounters counters
     cdef readonly Secrets secrets
     cdef readonly long long timestamp_offset, gso_octets, send_octets, index
-    cdef readonly long long receive_octets, receive_most_octets, grown_most_octets
+    cdef readonly long long receive_octets, receive_most_octets, send_most_octets, grown_most_octets
     cdef readonly long long max_connections
     cdef public long long cookies_until_us, kept, grown_octets, next_port, whole_handshakes
     cdef readonly object option_sets, path_mtus

@@ -43,9 +43,10 @@ class Tables:
         """Active opens ask for ECN; who asks us always gets it, as with Linux."""
         self.receive_octets = config.receive_buffer_octets
         self.receive_most_octets = config.receive_buffer_most_octets
-        self.grown_most_octets = config.receive_growth_octets
+        self.send_most_octets = config.send_buffer_most_octets
+        self.grown_most_octets = config.growth_octets
         self.grown_octets = 0
-        """How much the receive buffers of all connections are larger than they began (calls.py)."""
+        """How much the buffers of all connections are larger than they began (calls.py, telling.py)."""
         self.send_octets = config.send_buffer_octets
         self.max_connections = min(config.max_connections, _SLOT_MASK)
         self.option_sets = OptionSets()

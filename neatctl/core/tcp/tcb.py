@@ -185,7 +185,7 @@ class Tcb(Flow):
     """What it read in the round trip before that."""
     taken_us: int
     grown_octets: int
-    """How much the receive buffer has grown by itself (calls.py)."""
+    """How much the receive buffer (calls.py) and the send buffer (telling.py) have grown by themselves."""
     room_lump: int
     """ROOM is told when so many octets are owed: a quarter of the send buffer."""
     cork: int

@@ -13,6 +13,8 @@ cpdef tell_data(Tables tables, Tcb tcb, Memory memory, long long at, long long o
 @cython.locals(app=Application, place=cython.longlong, octets=cython.longlong, target=Memory)
 cpdef tell_piece(Tables tables, Tcb tcb, bytes piece, long long start)
 cpdef tell_room(Tables tables, Tcb tcb)
+@cython.locals(size=cython.longlong, want=cython.longlong)
+cpdef grow_room(Tables tables, Tcb tcb)
 @cython.locals(app=Application, held=list)
 cpdef bint tell(Tables tables, Tcb tcb) except -1
 @cython.locals(waiting=list, events=Producer, done=cython.longlong, count=cython.longlong, tcb=Tcb)

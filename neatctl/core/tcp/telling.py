@@ -61,6 +61,20 @@ def tell_room(tables: Tables, tcb: Tcb) -> None:
         tell(tables, tcb)
 
 
+def grow_room(tables: Tables, tcb: Tcb) -> None:
+    """The send buffer grows to twice cwnd while the application fills it, so that it does not limit a path on which
+    cwnd could rise; it only ever grows. It is what is queued, room that was told, and room that will be."""
+    size = tcb.buffer.octets + tcb.room + tcb.room_owed
+    want = min(2 * tcb.cc.cwnd, tables.send_most_octets) - size
+    if want <= 0 or 2 * tcb.room > size or (tcb.options is not None and tcb.options.send_octets):
+        return
+    want = min(want, tables.grown_most_octets - tables.grown_octets)
+    if want > 0:
+        tcb.room_owed += want
+        tcb.grown_octets += want
+        tables.grown_octets += want
+
+
 def tell(tables: Tables, tcb: Tcb) -> bool:
     """Tell what is owed; False if the channel is full, then the connection waits in its application's list."""
     app = tcb.app

@@ -121,6 +121,7 @@ class Machine:
             checksum_offload=False,
             receive_buffer_octets=options.receive_buffer_octets,
             receive_buffer_most_octets=0,
+            send_buffer_most_octets=0,
             send_buffer_octets=options.send_buffer_octets,
             address6=options.address6,
             prefix_length6=options.prefix_length6,

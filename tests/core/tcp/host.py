@@ -53,6 +53,7 @@ def config(**changes: object) -> ReplicaConfig:
         "mac": MAC,
         "isn_key": bytes(range(16)),
         "receive_buffer_most_octets": 0,
+        "send_buffer_most_octets": 0,
     }
     return ReplicaConfig(**(settings | changes))  # type: ignore[arg-type]
 

@@ -1,9 +1,11 @@
-"""The receive buffer grows with what the program reads in a round trip (calls.py), within its bounds."""
+"""Buffers grow, within bounds: the receive buffer with what the program reads in a round trip (calls.py), the send
+buffer with cwnd (telling.py)."""
 
 from __future__ import annotations
 
-from neatctl.core.channel.records import CONSUMED, OPTION
+from neatctl.core.channel.records import CONSUMED, MAX_SEND, OPTION, ROOM
 from neatctl.core.channel.socket_options import RECEIVE_OCTETS as RECEIVE
+from neatctl.core.channel.socket_options import SEND_OCTETS as SEND
 from tests.core.tcp.host import MS, Host, Peer
 
 MOST = 1 << 20
@@ -66,11 +68,73 @@ def test_what_the_program_has_set_stays() -> None:
 
 
 def test_the_sum_of_a_replica_is_bounded_and_given_back() -> None:
-    host = growing(receive_growth_octets=200_000)
+    host = growing(growth_octets=200_000)
     first, second = opened(host), opened(host, 40001)
     stream(first, 8)
     stream(second, 8)
     assert first.tcb.receive_octets + second.tcb.receive_octets == 2 * START + 200_000
     for peer in (first, second):
+        peer.send("R", peer.tcb.rcv_nxt - peer.tcb.irs)
+    assert host.tcp.tables.grown_octets == 0
+
+
+def pour(peer: Peer, rounds: int, room: int, most: int = MOST) -> int:
+    """The program writes at most `most` octets whenever it has room, the peer acknowledges all in flight once in 100
+    ms; the most octets in flight."""
+    in_flight = 0
+    for _ in range(rounds):
+        part = min(room, most)
+        room -= part
+        while part > 0:
+            peer.write(bytes(min(part, MAX_SEND)))
+            part -= min(part, MAX_SEND)
+        peer.after(100 * MS)
+        in_flight = max(in_flight, peer.tcb.snd_nxt - peer.tcb.snd_una)
+        peer.send("A", 1, peer.tcb.snd_nxt - peer.tcb.iss)
+        room += sum(told.value for told in peer.host.told() if told.kind == ROOM)
+    return in_flight
+
+
+def sending(**changes: int) -> Host:
+    return Host(send_buffer_octets=START, send_buffer_most_octets=MOST, gso_octets=0, **changes)
+
+
+def size(peer: Peer) -> int:
+    return int(peer.tcb.buffer.octets + peer.tcb.room + peer.tcb.room_owed)
+
+
+def test_the_send_buffer_grows_to_its_bound_and_so_does_what_is_in_flight() -> None:
+    peer = opened(sending())
+    assert pour(peer, 30, START) > MOST // 2
+    assert size(peer) == MOST
+
+
+def test_a_program_that_writes_little_needs_no_more_room() -> None:
+    peer = opened(sending())
+    pour(peer, 1, START, 1)
+    peer.tcb.cc.cwnd = START
+    pour(peer, 6, START - 1, START // 4)
+    assert size(peer) == START
+
+
+def test_room_that_the_program_has_set_stays_and_what_was_grown_is_taken_back() -> None:
+    host = sending()
+    peer = opened(host)
+    host.say(OPTION, peer.id, SEND, START)
+    assert pour(peer, 30, START) <= START
+    assert size(peer) == START
+    other = opened(host, 40001)
+    pour(other, 30, START)
+    host.say(OPTION, other.id, SEND, START)
+    assert size(other) == START
+
+
+def test_send_buffers_have_their_part_of_the_bound_of_a_replica() -> None:
+    host = sending(growth_octets=200_000)
+    peers = (opened(host), opened(host, 40001))
+    for peer in peers:
+        pour(peer, 30, START)
+    assert sum(map(size, peers)) == 2 * START + 200_000
+    for peer in peers:
         peer.send("R", peer.tcb.rcv_nxt - peer.tcb.irs)
     assert host.tcp.tables.grown_octets == 0
