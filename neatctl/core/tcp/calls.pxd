@@ -10,7 +10,7 @@ from neatctl.core.tcp.telling cimport tell_info
 
 cdef long long _ABORT, _CLOSE, _CONSUMED, _OPTION, _SEND, _SHUT, _TAKEN, _QUERY, _CONNECT, _THEN_CLOSE, _THEN_SHUT, _NODELAY
 cdef long long _MAX_SEND, _LARGEST_FIELD, _HEADER, _CLOSE_CALLED, _ORPHAN_FIN_WAIT_US
-cdef long long _FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT
+cdef long long _FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT, _PAUSE_US
 
 @cython.locals(head=cython.longlong, kind=cython.longlong, flags=cython.longlong, id=cython.longlong, value=cython.longlong, tcb=Tcb)
 cpdef call(Tables tables, Application app, Memory memory, long long at, long long octets, long long now)

@@ -48,6 +48,8 @@ _HEADER = SOCKET_HEADER
 _CLOSE_CALLED = CLOSE_CALLED
 _FIN_WAIT_2, _SYN_RECEIVED, _SYN_SENT = FIN_WAIT_2, SYN_RECEIVED, SYN_SENT
 _ORPHAN_FIN_WAIT_US = ORPHAN_FIN_WAIT_US
+_PAUSE_US = 2_000
+"""A program may be away from its core for as long: a window that lasts only for a shorter round trip would close."""
 
 
 def call(tables: Tables, app: Application, memory: Memory, at: int, octets: int, now: int) -> None:
@@ -152,7 +154,7 @@ def _grow(tables: Tables, tcb: Tcb, octets: int, now: int) -> None:
     """Dynamic right-sizing: a buffer holds twice what the program reads in a round trip, and more while that rises, so
     that the window limits neither a steady sender nor one in slow start. It only ever grows."""
     tcb.taken += octets
-    rtt_us = min(tcb.srtt_us, tcb.min_rtt_us)
+    rtt_us = max(min(tcb.srtt_us, tcb.min_rtt_us), _PAUSE_US)
     since_us = now - tcb.taken_us
     if since_us < rtt_us or since_us <= 0:
         return

@@ -9,6 +9,7 @@ import msgspec
 from neatctl.core.control.status import Row, Status
 from neatctl.core.ip.counters import SENTENCES as IP
 from neatctl.core.tcp.counters import SENTENCES as TCP
+from neatctl.core.udp.counters import SENTENCES as UDP
 from neatctl.nic.counters import DECLARED, PER_REPLICA
 
 SENTENCES = (
@@ -16,6 +17,7 @@ SENTENCES = (
     | PER_REPLICA
     | {f"ip_{name}": sentence for name, sentence in IP.items()}
     | {f"tcp_{name}": sentence for name, sentence in TCP.items()}
+    | {f"udp_{name}": sentence for name, sentence in UDP.items()}
 )
 """Of every counter of the driver and the replicas (docs/counters.md)."""
 

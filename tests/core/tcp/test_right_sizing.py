@@ -3,6 +3,8 @@ buffer with cwnd (telling.py)."""
 
 from __future__ import annotations
 
+import pytest
+
 from neatctl.core.channel.records import CONSUMED, MAX_SEND, OPTION, ROOM
 from neatctl.core.channel.socket_options import RECEIVE_OCTETS as RECEIVE
 from neatctl.core.channel.socket_options import SEND_OCTETS as SEND
@@ -13,11 +15,11 @@ START = 65536
 _SCALED = b"\x02\x04\x05\xb4\x01\x03\x03\x07"
 
 
-def opened(host: Host, port: int = 40000) -> Peer:
-    """A connection whose round trip is 100 ms."""
+def opened(host: Host, port: int = 40000, rtt_us: int = 100 * MS) -> Peer:
+    """A connection with this round trip."""
     peer = Peer(host, port)
     peer.open(_SCALED, then_ack=False)
-    peer.after(100 * MS)
+    peer.after(rtt_us)
     peer.send("A", 1, 1)
     peer.id = peer.tcb.id
     return peer
@@ -57,6 +59,14 @@ def test_a_slow_reader_needs_no_more() -> None:
     peer = opened(growing())
     stream(peer, 6, 1000 * MS)
     assert peer.tcb.receive_octets == START
+
+
+@pytest.mark.parametrize(("pause_us", "grows"), [(500, True), (20 * MS, False)])
+def test_on_a_short_way_the_window_outlasts_what_a_program_may_be_away(pause_us: int, grows: bool) -> None:
+    """A program that reads a buffer in half a millisecond would meet a closed window each time that it is held up."""
+    peer = opened(growing(), rtt_us=50)
+    stream(peer, 12, pause_us)
+    assert (peer.tcb.receive_octets > 3 * START) == grows
 
 
 def test_what_the_program_has_set_stays() -> None:
