@@ -9,7 +9,7 @@ from neatctl.core.tcp.tcb cimport Tcb
 from neatctl.core.wire.seq cimport unwrap
 from neatctl.core.wire.tcp_header cimport Segment
 
-cdef long long _MIN_RTO_US, _MAX_RTO_US, _GRANULARITY_US, _MIN_TAIL_US, _RENEGED_US, _THRESHOLD
+cdef long long _MIN_RTO_US, _MAX_RTO_US, _GRANULARITY_US, _MIN_TAIL_US, _MAX_ACK_DELAY_US, _RENEGED_US, _THRESHOLD
 cdef long long _OPEN, _FAST, _LOSS, _NEVER, _MASK
 
 @cython.locals(deviation=cython.longlong, rto=cython.longlong)

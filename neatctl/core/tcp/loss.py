@@ -30,6 +30,8 @@ MIN_RTO_US = 200_000
 MAX_RTO_US = 60_000_000
 _GRANULARITY_US = 1_000
 _MIN_TAIL_US = 10_000
+_MAX_ACK_DELAY_US = 200_000
+"""As Linux."""
 _RENEGED_US = 10_000
 """What was reported and is not acknowledged may come with the next ACK."""
 
@@ -142,21 +144,21 @@ def look_again(tables: Tables, tcb: Tcb, now: int) -> None:
             proportion(tcb, 0)
     else:
         tcb.tail_owed = True
+        tcb.rtx_us = now + tcb.rto_us
     tables.touch(tcb)
 
 
 def schedule_tail_probe(tcb: Tcb, now: int) -> None:
-    """Ask after the last segments in flight when no ACK comes for two round trips (RFC 8985 section 7.2).
-
-    Not for a single segment: its ACK may be delayed, and then the probe would come no sooner than the timeout.
-    """
+    """Ask after the last segments in flight when no ACK comes for two round trips (RFC 8985 section 7.2), and for as
+    long as a peer may delay its ACK of a single one; at the latest when the retransmission timer would run out."""
     if tcb.recovery != _OPEN or not tcb.sack_ok or (tcb.flight is not None and tcb.flight.sacked + tcb.flight.lost > 0):
         return
     tcb.rack_us = _NEVER
-    if tcb.tail_end < 0 and tcb.snd_nxt - tcb.snd_una > tcb.mss and tcb.srtt_us and not tcb.persist:
+    if tcb.tail_end < 0 and tcb.snd_nxt > tcb.snd_una and tcb.srtt_us and not tcb.persist:
         due = now + max(2 * tcb.srtt_us, _MIN_TAIL_US)
-        if due < tcb.rtx_us:
-            tcb.rack_us = due
+        if tcb.snd_nxt - tcb.snd_una <= tcb.mss:
+            due += _MAX_ACK_DELAY_US
+        tcb.rack_us = min(due, tcb.rtx_us)
 
 
 def window_opened(tcb: Tcb) -> None:

@@ -61,6 +61,17 @@ def test_must_20_the_connection_ends_after_fifteen_retransmissions() -> None:
     assert (peer.host.tcp.connections, peer.host.tcp.deadline()) == (0, -1)
 
 
+def test_a_single_segment_that_is_lost_costs_no_window() -> None:
+    peer = Peer(Host(gso_octets=0)).open(b"\x02\x04\x03\xe8\x04\x02\x01\x01")
+    peer.write(bytes(1000))
+    assert peer.sent() == ["PA 1 1 1000"]
+    assert peer.after(220 * MS) == ["PA 1 1 1000"]
+    peer.send("A", 1, 1001)
+    peer.write(bytes(7000))
+    assert len(peer.sent()) == 7, "after a timeout it would be one or two"
+    assert (peer.host.tcp.counters.tail_probes, peer.host.tcp.counters.retransmission_timeouts) == (1, 0)
+
+
 def test_what_icmp_hinted_at_is_told_when_the_connection_times_out() -> None:
     peer = Peer(Host()).open()
     peer.write(b"x")
