@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket as kernel
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -277,3 +278,26 @@ def test_a_replica_that_says_what_cannot_be_is_given_up(bad: Callable[[HandRepli
         desk.replicas[0].say(bad(desk.replicas[0]))
         stack.turn()
         assert stack.faults == 1
+
+
+def test_a_server_that_lost_its_memory_is_told_of_the_socket_again(
+    two_replicas: Desk, sock: DatagramSocket, stack: Stack
+) -> None:
+    replica = two_replicas.replicas[0]
+    mailbox = sock.mailbox
+    assert mailbox is not None
+    before = mailbox.ident
+    stack._close_at_server(before)  # As if it had never heard of it.
+    until(stack, lambda: not replica.setup.subsockets)
+    stack._listen_again()
+    until(stack, lambda: mailbox.ident != before)
+    assert replica.listener() == mailbox.ident
+    replica.say(datagram(replica, b"after"))
+    assert sock.recv(10) == b"after"
+
+
+def until(stack: Stack, condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < limit
+        stack.sleep(10_000)
