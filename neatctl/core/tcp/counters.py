@@ -17,7 +17,7 @@ SENTENCES = {
     "half_open_timeouts": "Handshakes of listeners given up because the peer never acknowledged the SYN.",
     "fast_retransmits": "Loss recoveries begun by duplicate or selective acknowledgments.",
     "retransmits": "Segments sent again.",
-    "recoveries_undone": "Loss recoveries taken back: nothing had been lost (RFC 2883, RFC 3522, RFC 4015).",
+    "recoveries_undone": "Loss recoveries taken back: nothing had been lost (RFC 2883, RFC 3522, RFC 4015, RFC 5682).",
     "duplicates_reported": "Reports of the peer that octets came twice (RFC 2883).",
     "reports_reneged": "Times that the peer dropped what it had reported by SACK (RFC 2018).",
     "ecn_reductions": "Decreases of cwnd because a router marked segments (RFC 3168).",

@@ -56,5 +56,5 @@ cdef class Flight:
 
 
 cdef class Repair:
-    cdef public long long delivered, out, flight, since, again, again_timestamp, steps, patient, widened, marked
+    cdef public long long delivered, out, flight, since, again, again_timestamp, steps, patient, widened, marked, trial
     cdef public bint reordered

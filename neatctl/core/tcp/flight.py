@@ -315,6 +315,9 @@ class Flight:
         self.count = kept + 1
 
 
+NO_TRIAL, FIRST_ACK_DUE, NEW_DUE, SECOND_ACK_DUE = range(4)
+
+
 class Repair:
     """What a connection that lost something keeps of it; the others have none. Octets and sequence numbers."""
 
@@ -340,3 +343,5 @@ class Repair:
         """No wider before this number is acknowledged."""
         self.marked = 0
         """No decrease for marks of routers before this number is acknowledged (RFC 3168 section 6.1.2)."""
+        self.trial = NO_TRIAL
+        """How far F-RTO has come in finding out whether a timeout was spurious (recovery.py)."""

@@ -3,7 +3,7 @@ import cython
 from neatctl.core.native cimport Memory
 from neatctl.core.tcp.congestion cimport Congestion
 from neatctl.core.tcp.flight cimport Flight, Repair
-from neatctl.core.tcp.recovery cimport enter, leave, patience_us, proportion, repair_of, take_duplicate_report, undo, was_needless
+from neatctl.core.tcp.recovery cimport end_trial, enter, leave, patience_us, proportion, repair_of, take_duplicate_report, take_trial, undo, was_needless
 from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
 from neatctl.core.wire.seq cimport unwrap
@@ -28,6 +28,6 @@ cpdef window_opened(Tcb tcb)
 cdef bint _lies_within_next(Tcb tcb, Segment segment, long long start, long long end) except -1
 @cython.locals(echoed_us=cython.longlong)
 cdef _measure_ack(Tables tables, Tcb tcb, long long ack, Segment segment, long long now)
-@cython.locals(mss=cython.longlong, flight=Flight)
+@cython.locals(mss=cython.longlong, flight=Flight, repair=Repair)
 cdef _acknowledged_amiss(Tables tables, Tcb tcb, long long acked, long long delivered, Segment segment, long long now)
 cdef _look(Tables tables, Tcb tcb, Flight flight, long long now)

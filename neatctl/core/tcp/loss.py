@@ -10,12 +10,14 @@ from __future__ import annotations
 from neatctl.core.tcp.flight import Flight
 from neatctl.core.tcp.recovery import (
     DUPLICATE_THRESHOLD,
+    end_trial,
     enter,
     leave,
     patience_us,
     proportion,
     repair_of,
     take_duplicate_report,
+    take_trial,
     undo,
     was_needless,
 )
@@ -128,6 +130,8 @@ def take_duplicate(tables: Tables, tcb: Tcb, news: int, now: int) -> None:
             enter(tables, tcb, now)
     elif tcb.flight is not None:
         _look(tables, tcb, tcb.flight, now)
+    if tcb.recovery == _LOSS:
+        end_trial(tcb)
     if tcb.recovery == _FAST:
         proportion(tcb, news)
     elif tcb.recovery == _LOSS and tcb.sack_ok and news:
@@ -198,9 +202,12 @@ def _acknowledged_amiss(tables: Tables, tcb: Tcb, acked: int, delivered: int, se
     """SND.UNA moved while something was overtaken or is being repaired; `delivered` octets arrived."""
     mss = tcb.mss
     if tcb.recovery != _OPEN:
+        repair = repair_of(tcb)
         if was_needless(tcb, segment):
             undo(tables, tcb, now)
-        elif tcb.snd_una >= tcb.recover:
+        elif repair.trial:
+            take_trial(tables, tcb, now)
+        if tcb.recovery != _OPEN and tcb.snd_una >= tcb.recover:
             leave(tcb)
     flight = tcb.flight
     if tcb.sack_ok:

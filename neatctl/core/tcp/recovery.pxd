@@ -8,6 +8,7 @@ from neatctl.core.wire.seq cimport before
 from neatctl.core.wire.tcp_header cimport Segment
 
 cdef long long _THRESHOLD, _FAST, _LOSS, _OPEN, _NEVER, _NONE, _PATIENT_EPISODES
+cdef long long _NO_TRIAL, _FIRST_ACK_DUE, _NEW_DUE, _SECOND_ACK_DUE
 
 cpdef Repair repair_of(Tcb tcb)
 @cython.locals(octets=cython.longlong)
@@ -26,6 +27,12 @@ cpdef leave(Tcb tcb)
 cpdef bint was_needless(Tcb tcb, Segment segment) except -1
 @cython.locals(repair=Repair)
 cpdef undo(Tables tables, Tcb tcb, long long now)
+@cython.locals(repair=Repair)
+cpdef end_trial(Tcb tcb)
+@cython.locals(repair=Repair)
+cpdef begin_trial(Tcb tcb)
+@cython.locals(repair=Repair)
+cpdef take_trial(Tables tables, Tcb tcb, long long now)
 @cython.locals(repair=Repair)
 cpdef take_duplicate_report(Tables tables, Tcb tcb, long long start, long long end, long long now)
 @cython.locals(repair=Repair)

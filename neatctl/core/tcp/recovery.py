@@ -2,12 +2,21 @@
 
 RFC 6937 (proportional rate reduction: over a round trip cwnd comes down to ssthresh, by as much as arrives), RFC 6675
 (the pipe), RFC 8985 section 6.2 step 4 (how much reordering RACK bears), RFC 2883, 3522 and 4015 (duplicates that the
-peer reports and echoed timestamps tell that a retransmission was needless). What is lost, loss.py says.
+peer reports and echoed timestamps tell that a retransmission was needless), RFC 5682 (F-RTO: so do two ACKs of what was
+not sent again). What is lost, loss.py says.
 """
 
 from __future__ import annotations
 
-from neatctl.core.tcp.flight import PATIENT_EPISODES, Flight, Repair
+from neatctl.core.tcp.flight import (
+    FIRST_ACK_DUE,
+    NEW_DUE,
+    NO_TRIAL,
+    PATIENT_EPISODES,
+    SECOND_ACK_DUE,
+    Flight,
+    Repair,
+)
 from neatctl.core.tcp.tables import Tables
 from neatctl.core.tcp.tcb import FAST, LOSS, OPEN, Tcb
 from neatctl.core.tcp.wheel import NEVER
@@ -22,6 +31,7 @@ _FAST, _LOSS, _OPEN = FAST, LOSS, OPEN
 _NEVER = NEVER
 _NONE = -1
 _PATIENT_EPISODES = PATIENT_EPISODES
+_NO_TRIAL, _FIRST_ACK_DUE, _NEW_DUE, _SECOND_ACK_DUE = NO_TRIAL, FIRST_ACK_DUE, NEW_DUE, SECOND_ACK_DUE
 
 
 def repair_of(tcb: Tcb) -> Repair:
@@ -66,6 +76,7 @@ def reduce(tcb: Tcb) -> Repair:
     repair.since = tcb.snd_una
     repair.again = 0
     repair.again_timestamp = _NONE
+    repair.trial = _NO_TRIAL
     return repair
 
 
@@ -120,12 +131,43 @@ def was_needless(tcb: Tcb, segment: Segment) -> bool:
     )
 
 
+def begin_trial(tcb: Tcb) -> None:
+    """The timer ran out for the first time: F-RTO (RFC 5682 section 2.1) is to find out whether that was right, where
+    no timestamps tell it sooner and nothing is known to have been overtaken."""
+    if not tcb.ts_ok and (tcb.flight is None or tcb.flight.sacked == 0):
+        repair = repair_of(tcb)
+        repair.trial = _FIRST_ACK_DUE
+
+
+def take_trial(tables: Tables, tcb: Tcb, now: int) -> None:
+    """SND.UNA moved after a timeout. If twice by octets that were not sent again, they were only late.
+
+    Stricter than the RFC: an ACK of no more than what was sent again says nothing, and the rest goes again.
+    """
+    repair = repair_of(tcb)
+    if repair.trial == _SECOND_ACK_DUE:
+        undo(tables, tcb, now)
+    elif repair.trial == _FIRST_ACK_DUE and repair.since + repair.again < tcb.snd_una < tcb.recover:
+        repair.trial = _NEW_DUE
+    else:
+        repair.trial = _NO_TRIAL
+
+
+def end_trial(tcb: Tcb) -> None:
+    """An ACK said nothing new after a timeout: what is missing goes again (step 3a)."""
+    repair = repair_of(tcb)
+    if repair.trial == _SECOND_ACK_DUE:
+        tcb.cc.cwnd = 3 * tcb.mss
+    repair.trial = _NO_TRIAL
+
+
 def undo(tables: Tables, tcb: Tcb, now: int) -> None:
     """Nothing was lost: go on as if nothing had happened."""
     tables.counters.recoveries_undone += 1
     tcb.cc.on_mistake()
     repair = repair_of(tcb)
     repair.since = _NONE
+    repair.trial = _NO_TRIAL
     tcb.recovery = _OPEN
     tcb.dup_acks = 0
     if tcb.flight is not None:

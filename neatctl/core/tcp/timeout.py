@@ -9,9 +9,10 @@ from __future__ import annotations
 from errno import EHOSTUNREACH
 
 from neatctl.core.tcp.ending import forget
+from neatctl.core.tcp.flight import NO_TRIAL
 from neatctl.core.tcp.loss import look_again
 from neatctl.core.tcp.path_mtu import suspect_black_hole
-from neatctl.core.tcp.recovery import reduce
+from neatctl.core.tcp.recovery import begin_trial, reduce
 from neatctl.core.tcp.slow_timer import give_up, on_slow_deadline, user_timeout_is_over
 from neatctl.core.tcp.states import CLOSED, SYN_RECEIVED, SYN_SENT
 from neatctl.core.tcp.tables import Tables
@@ -30,6 +31,7 @@ _RETRIES, _SYN_RETRIES, _SYN_ACK_RETRIES, _ORPHAN_RETRIES = RETRIES, SYN_RETRIES
 _FAST, _OPEN, _LOSS = FAST, OPEN, LOSS
 _CLOSED, _SYN_RECEIVED, _SYN_SENT = CLOSED, SYN_RECEIVED, SYN_SENT
 _NEVER = NEVER
+_NO_TRIAL = NO_TRIAL
 
 
 def on_deadline(tables: Tables, tcb: Tcb, now: int) -> None:
@@ -90,6 +92,9 @@ def _lose_all(tables: Tables, tcb: Tcb, first: bool, now: int) -> None:
     tables.counters.retransmission_timeouts += 1
     if tcb.recovery == _OPEN:
         reduce(tcb)
+        begin_trial(tcb)
+    elif tcb.repair is not None:
+        tcb.repair.trial = _NO_TRIAL
     # In fast recovery ssthresh has been reduced already, for the same losses.
     tcb.cc.on_timeout(tcb.snd_nxt - tcb.snd_una, tcb.mss, first and tcb.recovery != _FAST)
     tcb.cwr_owed = tcb.ecn_ok

@@ -9,6 +9,7 @@ from neatctl.core.tcp.tables cimport Tables
 from neatctl.core.tcp.tcb cimport Tcb
 
 cdef long long _ACK, _FIN, _PSH, _FAST, _OPEN, _CLOSED, _ESTABLISHED, _TIME_WAIT, _NEVER, _MAX_RTO_US, _MAX_DUPLICATES, _CORK_US, _CORKED
+cdef long long _NEW_DUE, _NO_TRIAL, _SECOND_ACK_DUE
 
 @cython.locals(sent=cython.longlong)
 cpdef long long send_due(Tables tables, Tcb tcb, long long now) except -1
@@ -18,6 +19,8 @@ cdef long long _send_probe(Tables tables, Tcb tcb, long long now) except -1
 cdef long long _send_tail_probe(Tables tables, Tcb tcb, long long now) except -1
 @cython.locals(sent=cython.longlong, mss=cython.longlong, end=cython.longlong, seq=cython.longlong, after=cython.longlong)
 cdef long long _send_lost(Tables tables, Tcb tcb, Flight flight, long long now) except -1
+@cython.locals(sent=cython.longlong)
+cdef long long _send_trial(Tables tables, Tcb tcb, Repair repair, long long now) except -1
 @cython.locals(sent=cython.longlong, end=cython.longlong, queued=cython.longlong, octets=cython.longlong)
 cdef long long _send_new(Tables tables, Tcb tcb, long long now) except -1
 @cython.locals(queued=cython.longlong)

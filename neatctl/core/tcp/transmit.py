@@ -9,7 +9,7 @@ queue leaves the connection touched. Builds nothing itself (segment_out.py).
 
 from __future__ import annotations
 
-from neatctl.core.tcp.flight import Flight
+from neatctl.core.tcp.flight import NEW_DUE, NO_TRIAL, SECOND_ACK_DUE, Flight, Repair
 from neatctl.core.tcp.loss import schedule_tail_probe
 from neatctl.core.tcp.recovery import pipe, repair_of, sent_again
 from neatctl.core.tcp.segment_out import put_reset, put_segment, put_syn
@@ -23,6 +23,7 @@ _ACK, _FIN, _PSH = ACK, FIN, PSH
 _FAST, _OPEN = FAST, OPEN
 _CLOSED, _ESTABLISHED, _TIME_WAIT = CLOSED, ESTABLISHED, TIME_WAIT
 _NEVER = NEVER
+_NEW_DUE, _NO_TRIAL, _SECOND_ACK_DUE = NEW_DUE, NO_TRIAL, SECOND_ACK_DUE
 _MAX_RTO_US = 60_000_000
 _MAX_DUPLICATES = 16
 _CORK_US = 200_000
@@ -50,7 +51,10 @@ def send_due(tables: Tables, tcb: Tcb, now: int) -> int:
         if tcb.tail_owed:
             sent += _send_tail_probe(tables, tcb, now)
         if tcb.flight is not None and tcb.flight.lost > 0:
-            sent += _send_lost(tables, tcb, tcb.flight, now)
+            if tcb.repair is not None and tcb.repair.trial >= _NEW_DUE:
+                sent += _send_trial(tables, tcb, tcb.repair, now)
+            if tcb.repair is None or tcb.repair.trial < _NEW_DUE:
+                sent += _send_lost(tables, tcb, tcb.flight, now)
         if tcb.flight is not None and tcb.flight.lost > 0:
             tcb.cwnd_limited = True
         elif not tables.blocked:
@@ -108,6 +112,16 @@ def _send_tail_probe(tables: Tables, tcb: Tcb, now: int) -> int:
     tcb.rtx_us = now + tcb.rto_us
     tables.counters.tail_probes += 1
     return 1
+
+
+def _send_trial(tables: Tables, tcb: Tcb, repair: Repair, now: int) -> int:
+    """Two new segments instead of what the timer took for lost (RFC 5682 section 2.1, step 2b); without, no trial."""
+    if repair.trial != _NEW_DUE or tables.blocked:
+        return 0
+    tcb.cc.cwnd = min(tcb.cc.cwnd, 2 * tcb.mss)
+    sent = _send_new(tables, tcb, now)
+    repair.trial = _SECOND_ACK_DUE if sent else _NO_TRIAL
+    return sent
 
 
 def _send_lost(tables: Tables, tcb: Tcb, flight: Flight, now: int) -> int:

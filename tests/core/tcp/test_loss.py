@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from errno import EHOSTUNREACH, ETIMEDOUT
 
+import pytest
+
 from neatctl.core.channel.records import NODELAY, OPTION, RESET, SHUT, THEN_CLOSE
 from neatctl.core.tcp.loss import MIN_RTO_US
 from tests.core.tcp.host import MS, Host, Peer
@@ -59,6 +61,28 @@ def test_must_20_the_connection_ends_after_fifteen_retransmissions() -> None:
     assert peer.after(30 * 60 * SECOND).count("PA 1 1 1") == 16
     assert [(told.kind, told.value) for told in peer.host.told()] == [(RESET, ETIMEDOUT)]
     assert (peer.host.tcp.connections, peer.host.tcp.deadline()) == (0, -1)
+
+
+@pytest.mark.parametrize("options", [b"\x02\x04\x03\xe8", b"\x02\x04\x03\xe8\x04\x02\x01\x01"])
+@pytest.mark.parametrize("late", [True, False])
+def test_f_rto_gives_a_window_back_that_a_late_acknowledgment_cost(options: bytes, late: bool) -> None:
+    peer = Peer(Host(gso_octets=0)).open(options)
+    tcb = peer.tcb
+    peer.write(bytes(12_000))
+    peer.sent()
+    window = tcb.cc.cwnd
+    while not peer.host.tcp.counters.retransmission_timeouts:
+        peer.after(10 * MS)
+    peer.send("A", 1, 3001)
+    assert peer.sent()[-1] == "PA 11001 1 1000", "one of the two may have been the tail probe"
+    peer.send("A", 1, 5001 if late else 3001)
+    if late:
+        assert peer.sent() == []
+        assert tcb.cc.cwnd >= window
+    else:
+        assert peer.sent()[:1] == ["A 3001 1 1000"]
+        assert tcb.cc.cwnd <= 3000
+    assert peer.host.tcp.counters.recoveries_undone == late
 
 
 def test_a_single_segment_that_is_lost_costs_no_window() -> None:
@@ -301,7 +325,7 @@ def test_rfc8985_a_probe_carries_new_octets_when_there_are_any() -> None:
     assert peer.host.tcp.counters.retransmission_timeouts == 0
 
 
-def test_rfc8985_there_is_one_probe_and_none_for_a_single_segment() -> None:
+def test_rfc8985_there_is_one_probe_and_a_single_segment_may_wait_for_its_delayed_ack() -> None:
     peer = loaded(sack=True)
     assert len(peer.after(190 * MS)) == 1
     alone = Peer(Host()).open(SACK_PERMITTED)
