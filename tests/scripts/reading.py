@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FLAG_LETTERS = "FSRPAUEC"
+FLAG_LETTERS = "FSRPAUEW"
 _UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|min)")
 _WHEN = re.compile(r"(?:\+(\S+?)(?:~(\S+))?|by (\S+)): *")

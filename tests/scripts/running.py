@@ -12,12 +12,12 @@ from typing import Protocol
 
 from neatctl.core.native import Memory
 from tests.core.tcp.host import Segment
-from tests.scripts.reading import ANY, Line, Script, Shape
+from tests.scripts.reading import ANY, FLAG_LETTERS, Line, Script, Shape
 
 CLIENT = bytes((10, 77, 0, 1))
 SERVER = bytes((10, 77, 0, 2))
 LISTEN_PORT = 80
-BITS = {letter: 1 << i for i, letter in enumerate("FSRPAUEC")}
+BITS = {letter: 1 << i for i, letter in enumerate(FLAG_LETTERS)}
 _KINDS = {2: "mss", 3: "ws", 4: "sackok", 5: "sack", 8: "ts"}
 _MASK = 0xFFFFFFFF
 
