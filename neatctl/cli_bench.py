@@ -11,83 +11,100 @@ from neatctl.core.process.run_directory import BadName, RunDirectory
 from neatctl.testbed import verbs
 from neatctl.testbed.screens import note
 
+Preset = Annotated[
+    str,
+    typer.Option(
+        metavar="persistent|tuned|churn|sizes",
+        help="20-octet file with 100, 1,000 or 1 requests on a connection; or files of 1 octet to 10 MB.",
+    ),
+]
+Connections = Annotated[int | None, typer.Option(help="Open at once. [default: 64; sizes: 8]")]
+RequestsPerConnection = Annotated[
+    int | None, typer.Option(help="Before it is closed. 0: until the server does. [default: the preset's]")
+]
+Seconds = Annotated[float, typer.Option(help="Measured in each repetition.")]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        help="Requests/s that are due at fixed times (open loop): latency is then corrected for coordinated "
+        "omission. [default: each as soon as the last was answered]"
+    ),
+]
+Octets = Annotated[
+    str | None,
+    typer.Option("--bytes", metavar="SIZE[,SIZE]...", help="Of the file: 20, 64k, 10M. [default: the preset's]"),
+]
+UrlPath = Annotated[
+    str | None, typer.Option(help="Ask for this instead, of a testbed that runs. [default: by size, as /20b]")
+]
+WarmUp = Annotated[float, typer.Option(help="Seconds of load before each measurement.")]
+Repetitions = Annotated[int, typer.Option(help="Of each workload; 4 or more tell noise from a difference.")]
+Seed = Annotated[int, typer.Option(help="Of the load and of the files' octets.")]
+Workers = Annotated[
+    str,
+    typer.Option(
+        metavar="N[,N]...",
+        help="Web servers, each asked by a load process of its own; these share connections and rate. Of a testbed "
+        "that runs, load processes alone. Several: a sweep.",
+    ),
+]
+Client = Annotated[str, typer.Option(metavar="own|wrk|httperf", help="The load client.")]
+Timeout = Annotated[float, typer.Option(help="Seconds for an answer, or to connect.")]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        envvar="NEATCTL_NAME",
+        help="The testbed to load. Where none of this name runs, one comes up and goes again. "
+        "[default: one of its own]",
+    ),
+]
+Replicas = Annotated[
+    str | None,
+    typer.Option(
+        envvar="NEATCTL_REPLICAS",
+        metavar="N[,N]...",
+        help="Of a testbed of its own. Several: a sweep, a fresh testbed each. [default: 2]",
+    ),
+]
+Versus = Annotated[
+    str | None,
+    typer.Option(
+        metavar="linux|limit|linux,limit",
+        help="Take turns with lighttpd on the Linux stack, or with the ceiling: what the device and the load "
+        "client allow here.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON (docs/bench-schema.json).")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print a row for each run.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Keep report, rows, histograms and environment here.")]
+Plot = Annotated[bool, typer.Option("--plot", help="Draw the figures there too, as PNG and SVG.")]
+
 app = typer.Typer(name="bench", invoke_without_command=True, rich_markup_mode=None, subcommand_metavar="[compare A B]")
 
 
 @app.callback()
 def bench(
     context: typer.Context,
-    preset: Annotated[
-        str,
-        typer.Option(
-            metavar="persistent|tuned|churn|sizes",
-            help="20-octet file with 100, 1,000 or 1 requests on a connection; or files of 1 octet to 10 MB.",
-        ),
-    ] = "persistent",
-    connections: Annotated[
-        int | None, typer.Option(help="Open at once. [default: 64; sizes: 8]")
-    ] = None,
-    requests_per_connection: Annotated[
-        int | None, typer.Option(help="Before it is closed. 0: until the server does. [default: the preset's]")
-    ] = None,
-    seconds: Annotated[float, typer.Option(help="Measured in each repetition.")] = 3.0,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Requests/s that are due at fixed times (open loop): latency is then corrected for coordinated "
-            "omission. [default: each as soon as the last was answered]"
-        ),
-    ] = None,
-    octets: Annotated[
-        str | None,
-        typer.Option("--bytes", metavar="SIZE[,SIZE]...", help="Of the file: 20, 64k, 10M. [default: the preset's]"),
-    ] = None,
-    path: Annotated[
-        str | None, typer.Option(help="Ask for this instead, of a testbed that runs. [default: by size, as /20b]")
-    ] = None,
-    warm_up: Annotated[float, typer.Option(help="Seconds of load before each measurement.")] = 1.0,
-    repetitions: Annotated[int, typer.Option(help="Of each workload; 4 or more tell noise from a difference.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of the load and of the files' octets.")] = 1,
-    workers: Annotated[
-        str,
-        typer.Option(
-            metavar="N[,N]...",
-            help="Web servers, each asked by a load process of its own; these share connections and rate. Of a testbed "
-            "that runs, load processes alone. Several: a sweep.",
-        ),
-    ] = "1",
-    client: Annotated[str, typer.Option(metavar="own|wrk|httperf", help="The load client.")] = "own",
-    timeout: Annotated[float, typer.Option(help="Seconds for an answer, or to connect.")] = 5.0,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            envvar="NEATCTL_NAME",
-            help="The testbed to load. Where none of this name runs, one comes up and goes again. "
-            "[default: one of its own]",
-        ),
-    ] = None,
-    replicas: Annotated[
-        str | None,
-        typer.Option(
-            envvar="NEATCTL_REPLICAS",
-            metavar="N[,N]...",
-            help="Of a testbed of its own. Several: a sweep, a fresh testbed each. [default: 2]",
-        ),
-    ] = None,
-    versus: Annotated[
-        str | None,
-        typer.Option(
-            metavar="linux|limit|linux,limit",
-            help="Take turns with lighttpd on the Linux stack, or with the ceiling: what the device and the load "
-            "client allow here.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/bench-schema.json).")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print a row for each run.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep report, rows, histograms and environment here.")
-    ] = None,
-    plot: Annotated[bool, typer.Option("--plot", help="Draw the figures there too, as PNG and SVG.")] = False,
+    preset: Preset = "persistent",
+    connections: Connections = None,
+    requests_per_connection: RequestsPerConnection = None,
+    seconds: Seconds = 3.0,
+    rate: Rate = None,
+    octets: Octets = None,
+    path: UrlPath = None,
+    warm_up: WarmUp = 1.0,
+    repetitions: Repetitions = 5,
+    seed: Seed = 1,
+    workers: Workers = "1",
+    client: Client = "own",
+    timeout: Timeout = 5.0,
+    name: Name = None,
+    replicas: Replicas = None,
+    versus: Versus = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    out: Out = None,
+    plot: Plot = False,
 ) -> None:
     """Load a testbed from its clients' side, and report throughput, latency, errors, losses and CPU.
 

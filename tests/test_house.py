@@ -91,6 +91,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "neatctl.testbed": ("neatctl.core", "neatctl.nic", "neatctl.apps"),
     "neatctl.cli": ("neatctl",),
     "neatctl.cli_bench": ("neatctl",),
+    "neatctl.cli_options": (),
     "neatctl.cli_conformance": ("neatctl",),
     "neatctl.cli_fetch": ("neatctl",),
 }
@@ -175,6 +176,17 @@ def imported_module(module: str, name: str) -> str:
 
 def part_of(module: str, parts: Iterable[str]) -> str | None:
     return next((part for part in parts if within(module, part)), None)
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = [
+        f"{path}:{node.lineno} {node.name}"
+        for path in SOURCES
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.end_lineno or 0) - node.lineno >= 60
+    ]
+    assert not long
 
 
 def test_imports_point_one_way() -> None:

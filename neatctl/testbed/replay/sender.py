@@ -116,9 +116,7 @@ def send(order: Order) -> Iterator[Sent]:
         said.sent, said.no_room = link.sent - player.arp_answered, link.no_room
         # The kernel counts a frame for each time that it had no room for it, those that went later too.
         said.lost = max(tx_dropped(DEVICE) - dropped - link.held, link.no_room)
-        said.not_sent = rewriter.not_sent()
-        if link.too_long:
-            said.not_sent["too_long"] = said.not_sent.get("too_long", 0) + link.too_long
+        said.not_sent = _not_sent(rewriter, link)
         said.arp, said.moved, said.truncated = rewriter.arp, rewriter.moved, rewriter.truncated
         said.arp_answered, said.interrupted = player.arp_answered, stopping.asked
         said.seconds = round(last - player.begun_ns / 1e9, 6) if player.begun_ns >= 0 else 0.0
@@ -154,6 +152,14 @@ def send(order: Order) -> Iterator[Sent]:
         said.lateness_us = player.lateness.recorded()
     said.done = True
     yield state()
+
+
+def _not_sent(rewriter: Rewriter, link: PacketSocket) -> dict[str, int]:
+    """Frames that were not sent, by why."""
+    reasons = rewriter.not_sent()
+    if link.too_long:
+        reasons["too_long"] = reasons.get("too_long", 0) + link.too_long
+    return reasons
 
 
 def _read(file: CaptureFile, said: Sent) -> bool:
