@@ -97,7 +97,11 @@ def _take_mark(tables: Tables, tcb: Tcb, segment: Segment) -> None:
 
 
 def _check_timestamp(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bool:
-    """PAWS (RFC 7323 section 5.3, R1 to R3); a segment without the option on a connection with it is taken as it is."""
+    """PAWS (RFC 7323 section 5.3, R1 and R3); a segment without the option on a connection with it is taken as it is.
+
+    The time of what is repeated is kept as well, so that the peer does not take the wait for its timer for a round
+    trip; but only of the last window: who cannot see the connection must not set the clock ahead (R2).
+    """
     if not tcb.ts_ok or not segment.has_timestamps:
         return True
     if before(segment.ts_val, tcb.ts_recent) and now - tcb.ts_recent_us < _PAWS_IDLE_US:
@@ -105,7 +109,7 @@ def _check_timestamp(tables: Tables, tcb: Tcb, segment: Segment, now: int) -> bo
             tables.counters.drop_paws += 1
             _challenge(tables, tcb, segment.data_octets > 0, now)
             return False
-    elif segment.seq <= tcb.last_ack:
+    elif tcb.rcv_nxt - tcb.receive_octets <= segment.seq <= tcb.last_ack:
         tcb.ts_recent = segment.ts_val
         tcb.ts_recent_us = now
     return True
