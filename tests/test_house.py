@@ -378,3 +378,19 @@ def test_importing_what_a_replica_needs_stays_cheap() -> None:
     script = f"import sys, neatctl.core.process.child; print(*{dear} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_second_set_up_leaves_what_the_first_has_compiled(tmp_path: Path) -> None:
+    """Modules are links to one library, which is no module itself; what has lost its source goes."""
+    tree = tmp_path / "neatctl" / "core"
+    tree.mkdir(parents=True)
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "stale.sh", tmp_path / "tools")
+    library = tmp_path / "neatctl" / "compiled.so"
+    library.touch()
+    (tree / "kept.pxd").touch()
+    for name in ("kept", "gone"):
+        (tree / f"{name}.cpython-311-x86_64-linux-gnu.so").symlink_to("../compiled.so")
+    subprocess.run(["sh", str(tmp_path / "tools" / "stale.sh")], check=True)
+    assert library.exists()
+    assert [path.name.partition(".")[0] for path in tree.glob("*.so")] == ["kept"]

@@ -123,10 +123,7 @@ compiled_sources() {
     if [ -e "${types%.pxd}.py" ]; then echo "${types%.pxd}.py"; fi
   done
 }
-# A compiled module wins over its source, so none may outlive it.
-find neatctl -name '*.so' | while read -r module; do
-  [ -e "${module%%.cpython-*}.pxd" ] || rm -f "$module"
-done
+sh tools/stale.sh
 python=$here/.venv/bin/python
 mode=compiled
 reason=
@@ -134,6 +131,7 @@ has_header || { mode=pure; reason="no Python.h"; }
 has_compiler || { mode=pure; reason="no C compiler"; }
 [ "${NEATCTL_PURE:-}" != 1 ] || { mode=pure; reason="NEATCTL_PURE=1"; }
 if [ "$(cat .venv/.built 2>/dev/null)" != $mode ] ||
+  [ -n "$(find neatctl -name '*.so' -xtype l)" ] ||
   [ -n "$(compiled_sources | xargs sh -c 'find "$@" -newer .venv/.built' sh)" ]; then
   echo $mode >.venv/.building
   if [ $mode = compiled ]; then
